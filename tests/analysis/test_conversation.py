@@ -262,6 +262,24 @@ def test_a_decision_is_off_until_its_event_has_arrived(hub):
     assert "decided already" in view.note
 
 
+def test_calls_of_two_generations_may_have_the_same_id(hub):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        if (yield context.wait_for_external_event("approval.x"))["approve"]:
+            context.continue_as_new(None)
+
+    handle = run(hub, [answer(call("x"))] * 2, main)
+    view = handle.watch()
+    click(view, "approve", "approval.x")
+    while hub.step():
+        pass
+    click(view, "deny", "approval.x")
+    while hub.step():
+        pass
+    assert view.note == ""
+    assert handle.status().runtime_status.name == "Completed"
+
+
 def test_an_event_that_decides_nothing_leaves_the_form(hub):
     def main(context):
         yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})

@@ -31,6 +31,10 @@ class Decisions:
         self._errors: dict[str, str] = {}
         """Why the field of a form can't be sent, by the name of the event."""
 
+    def forget_arrived(self, waiting: Mapping[str, ToolCall]) -> None:
+        """Forget what was decided on calls that no longer wait: a later call may have the same id."""
+        self._sent = {name: word for name, word in self._sent.items() if name in waiting}
+
     def form(self, name: str, call: ToolCall) -> Markup:
         """Return the fields and buttons that decide on a call; after a decision they are off.
 

@@ -216,6 +216,7 @@ class LiveInstance(LiveView):
         """Return what the instance waits for, and how far its running activities are."""
         now = self._journal.now(self._handle.id)
         calls = self._conversation.waiting()
+        self._decisions.forget_arrived(calls)
         listed = waits(shown, calls, self._decisions, is_read_only=self._control.is_read_only)
         running: Sequence[RunningCall] = self._running
         if self.tab == "conversation":  # which has what they stream
