@@ -255,8 +255,9 @@ def stop_button():
 
 
 @pytest.mark.usefixtures("stop_button")
-def test_interrupts_at_any_moment_lose_nothing(tmp_path):
-    """Real ones, from outside, also in the middle of DuckDB and of the interpreter."""
+@pytest.mark.parametrize(("mode", "enough"), [("kernel", 45), ("threads", 20)])
+def test_interrupts_at_any_moment_lose_nothing(tmp_path, mode, enough):
+    """Real ones, from outside, also in the middle of DuckDB, of the interpreter and of others' commits."""
     ledger, stop = Ledger(), threading.Event()
     random, patience = Random(2), [1.0]
 
@@ -265,13 +266,13 @@ def test_interrupts_at_any_moment_lose_nothing(tmp_path):
             patience[0] *= 1.2  # on a busy machine, too, a cell must come to its end at some time
             _thread.interrupt_main()
 
-    hub = df.TaskHub(tmp_path / "pestered.duckdb", mode="kernel", clock=df.VirtualClock())
+    hub = df.TaskHub(tmp_path / "pestered.duckdb", mode=mode, clock=df.VirtualClock())
     register(hub, ledger)
     thread = threading.Thread(target=pester)
     total, number = 0, 0
     thread.start()
     try:
-        while total < 60:
+        while total < enough:
             _, interrupts = run_until_done(cell, hub, f"p{number}")
             number, total, patience[0] = number + 1, total + interrupts, 1.0
     finally:
