@@ -326,7 +326,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         asked = asked_instance_id(instance_id)
         if self._control.request(messages.Cancel(asked, "" if reason is None else str(reason))):
             return True
-        self.existing(asked)
+        self.existing_id(asked)
         return False
 
     def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
@@ -340,8 +340,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
-        existing = self.existing(instance_id)
-        self._control.request(messages.Terminate(existing.instance_id, str(reason), recursive))
+        asked = self.existing_id(instance_id)
+        self._control.request(messages.Terminate(asked, str(reason), recursive))
 
     def suspend(self, instance_id: str, reason: str = "") -> None:
         """Suspend an orchestration until `resume`. What arrives meanwhile is kept.
@@ -352,7 +352,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             If there is no such instance.
         """
         if not self._control.request(messages.Suspend(asked_instance_id(instance_id), str(reason))):
-            self.existing(instance_id)
+            self.existing_id(instance_id)
 
     def resume(self, instance_id: str, reason: str = "") -> None:
         """Resume a suspended orchestration.
@@ -363,7 +363,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             If there is no such instance.
         """
         if not self._control.request(messages.Resume(asked_instance_id(instance_id), str(reason))):
-            self.existing(instance_id)
+            self.existing_id(instance_id)
 
     def rewind(self, instance_id: str, reason: str = "") -> None:
         """Retry the failed tasks and sub-orchestrations of a failed orchestration; successes are kept.
@@ -745,11 +745,12 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def existing(self, instance_id: str) -> InstanceState:
-        """Return the state of an instance; raise `InstanceNotFoundError` if it doesn't exist."""
+    def existing_id(self, instance_id: str) -> str:
+        """Return the id of an instance; raise `InstanceNotFoundError` if it doesn't exist."""
         instance_id = asked_instance_id(instance_id)
         self._journal.refresh(instance_id)
-        return self._journal.existing(instance_id)
+        self._journal.check_exists(instance_id)
+        return instance_id
 
 
 def _outcome(state: InstanceState) -> InstanceOutcome:

@@ -243,7 +243,7 @@ class Hub(HubFigures):
         >>> hub.handle("a").status().output
         42
         """
-        return Handle(self, self.client.existing(instance_id).instance_id)
+        return Handle(self, self.client.existing_id(instance_id))
 
     def cancel(self, instance_id: str, reason: str | None = None) -> bool:
         """Request that an orchestration cancels itself; return False if it has ended, and nothing happens.

@@ -153,7 +153,7 @@ class Handle(InstanceFigures):
         3
         >>> hub.close()
         """
-        self.hub.client.existing(self.id)
+        self.hub.client.existing_id(self.id)
         return self.hub._control.streamed(self.id, timeout)
 
     def progress(self) -> Progress:
@@ -258,7 +258,7 @@ class Handle(InstanceFigures):
 
         number, journal = task_number(task), self.hub._journal
         journal.refresh(self.id)
-        journal.existing(self.id)
+        journal.check_exists(self.id)
         with journal.connection(self.id) as connection:
             found = why(connection, self.id, number, journal.running_key(self.id, number))
         if found.reason == "unknown" and not journal.knows_keys:
@@ -343,7 +343,7 @@ class Handle(InstanceFigures):
         from durablenb.analysis.approvals import find_approvals  # only needed for agents
 
         with self._reader() as connection:
-            self.hub._journal.existing(self.id)
+            self.hub._journal.check_exists(self.id)
             return find_approvals(connection, self.id, self.hub.client.raise_event)
 
     def outputs(self, *, task_id: int | str | None = None, name: str | None = None) -> Outputs:
@@ -636,7 +636,7 @@ class Handle(InstanceFigures):
         if answers:
             from durablenb.hub.answers import answers_as_results  # only needed for agents
 
-            self.hub.client.existing(self.id)
+            self.hub.client.existing_id(self.id)
             history = self._load([self.id]).get(self.id, [])
             results = {**(results or {}), **answers_as_results(history, answers)}
         chosen = self.hub.client.fork(self.id, at, results=results, input_=input, fork_id=instance_id)
@@ -893,7 +893,7 @@ class Handle(InstanceFigures):
         """
         from durablenb.notebook.live.instance import LiveInstance
 
-        self.hub.client.existing(self.id)
+        self.hub.client.existing_id(self.id)
         return LiveInstance(self, freeze=freeze)
 
     def _records(self, after: int = 0) -> list[Record]:

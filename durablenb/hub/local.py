@@ -89,14 +89,14 @@ class LocalJournal(Journal):
 
     def lines(self, instance_id: str) -> list[LogLine]:
         """Return the log lines of an instance and of its sub-orchestrations, also those not yet on disk."""
-        self.existing(instance_id)
+        self.check_exists(instance_id)
         self._engine.settle_log()
         family = (instance_id, *self._store.descendants([instance_id]))
         return [*self._store.lines(instance_id), *self._engine.unfinished_lines(family)]
 
     def outputs(self, instance_id: str) -> list[OutputState]:
         """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
-        self.existing(instance_id)
+        self.check_exists(instance_id)
         self._engine.settle_log()
         return self._store.outputs(instance_id)
 

@@ -124,12 +124,12 @@ class FileJournal(Journal):
 
     def lines(self, instance_id: str) -> list[LogLine]:
         """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
-        self.existing(instance_id)
+        self.check_exists(instance_id)
         return self._reader.lines(instance_id)
 
     def outputs(self, instance_id: str) -> list[OutputState]:
         """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
-        self.existing(instance_id)
+        self.check_exists(instance_id)
         return self._reader.outputs(instance_id)
 
     def unknown(self, instance_id: object) -> InstanceNotFoundError:

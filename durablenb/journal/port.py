@@ -186,6 +186,11 @@ class Journal(ABC):
             last, count = connection.execute(_VERSION, [instance_id or ""]).fetchall()[0]
         return last, count
 
+    def check_exists(self, instance_id: str) -> None:
+        """Raise `InstanceNotFoundError` if there is no such instance."""
+        if not self.of(instance_id).exists(instance_id):
+            raise self.unknown(instance_id)
+
     def existing(self, instance_id: str) -> InstanceState:
         """Return the state of an instance.
 

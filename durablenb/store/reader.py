@@ -89,6 +89,10 @@ class JournalReader:
         states = self.states(InstanceQuery(instance_ids=(instance_id,)))
         return states[0] if states else None
 
+    def exists(self, instance_id: str) -> bool:
+        """Return True if there is such an instance; unlike `state`, this reads no payload."""
+        return bool(self._ask(statements.EXISTS, [instance_id]))
+
     def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
         """Return the states of these entities, or of all, as text; ``null`` for a deleted one."""
         if instance_ids is None:

@@ -36,6 +36,7 @@ ARE_IMPORTED = "select count(*) from imported where list_contains(?, instance_id
 TAKEN_IDS = "select distinct instance_id from journal where list_contains(?, instance_id)"
 TAKEN_EXECUTIONS = "select distinct execution_id from journal where list_contains(?, execution_id)"
 
+EXISTS = "select 1 from journal where instance_id = ? and event_type = 'ExecutionStarted' limit 1"
 HAS_EVENT = "select 1 from journal where execution_id = ? and event_id = ? limit 1"
 
 KEEP = "insert into sources values (?, ?) on conflict do nothing"

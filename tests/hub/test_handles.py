@@ -14,6 +14,7 @@ import pytest
 
 import durablenb as df
 from durablenb.hub.hub import Hub
+from durablenb.store.reader import JournalReader
 from tests.notebook.reading import page_of
 
 
@@ -25,6 +26,10 @@ def register(hub: df.TaskHub) -> None:
     @hub.orchestrator
     def share(context: Any) -> Any:
         return (yield context.call_activity("divide", context.get_input()))
+
+    @hub.orchestrator
+    def echo(context: Any) -> Any:
+        return context.get_input()
 
     @hub.orchestrator
     def approval(context: Any) -> Any:
@@ -68,6 +73,30 @@ def test_an_instance_that_is_not_there_is_named_at_once(hub: Hub) -> None:
     handles = df.Handles(hub, ["there", "nobody", "nobody else"])
     with pytest.raises(df.InstanceNotFoundError, match="nobody"):
         handles.results(5)
+
+
+def test_a_handle_and_its_log_are_there_without_reading_any_value(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = hub.start("echo", "x" * 10_000, instance_id="large")
+    assert known.result(20) == "x" * 10_000
+    read: list[int] = []
+    readers = [JournalReader, *JournalReader.__subclasses__()]
+    for reader in [one for one in readers if "_ask" in vars(one)]:
+        ask = reader._ask
+
+        def counted(self: Any, *query: Any, ask: Any = ask) -> list[tuple[Any, ...]]:
+            rows: list[tuple[Any, ...]] = ask(self, *query)
+            read.append(sum(len(str(row)) for row in rows))
+            return rows
+
+        monkeypatch.setattr(reader, "_ask", counted)
+    assert hub.handle("large") == known
+    assert len(known.logs()) == 0
+    assert read
+    assert sum(read) < 1_000
+    with pytest.raises(df.InstanceNotFoundError, match="nobody"):
+        hub.handle("nobody")
 
 
 def test_an_empty_list_of_inputs_starts_nothing(hub: Hub) -> None:

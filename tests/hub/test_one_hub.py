@@ -328,7 +328,7 @@ CLIENT_LOOKS = {
     "get_status_all",
     "get_status_by",
     "status_of",
-    "existing",
+    "existing_id",
     "history",
     "logs",
     "outputs",
@@ -383,7 +383,7 @@ def test_a_client_shows_the_same_everywhere(hubs: dict[str, Hub], kind: str) -> 
     assert [one.instance_id for one in client.get_status_by(top=1, skip=1)] == [
         one.instance_id for one in there.get_status_by(top=1, skip=1)
     ]
-    assert client.existing(SHOP) == there.existing(SHOP)
+    assert client.existing_id(SHOP) == there.existing_id(SHOP) == SHOP
     assert client.outcomes([SHOP, "broken"]) == there.outcomes([SHOP, "broken"])
     assert client.history(SHOP) == there.history(SHOP)
     assert client.logs(SHOP) == there.logs(SHOP)

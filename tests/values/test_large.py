@@ -1,6 +1,7 @@
 """A data frame of 100 MB: through activities and a fan-out, over a restart, and freed."""
 
 import time
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ ROWS = 1_800_000
 SHARDS = 20
 
 
+@cache
 def load():
     chance = np.random.default_rng(0)
     return pd.DataFrame(
