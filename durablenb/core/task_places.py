@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from durablenb.core.event_loop import OrchestrationLoop
 
 
+_SITE_FOLDERS = ("/site-packages/", "/dist-packages/")
+
 A_FUTURE = "a future of asyncio"
 """The description of a future of unknown purpose."""
 
@@ -82,11 +84,38 @@ def future_text(future: Any) -> str:
 def user_frames(routine: Any) -> Iterator[FrameType]:
     """Yield the frame of a generator or coroutine, and those of the functions through which it waits.
 
-    The frames of asyncio's own functions are left out, with all that is inside of them.
+    The frames of asyncio's own functions and of installed libraries are left out, with all that is inside of
+    them. The package of the first frame isn't such a library.
     """
+    own = None
+    for frame in _awaiting_frames(routine):
+        own = own or _package(frame)
+        if _is_library(frame, own):
+            return
+        yield frame
+
+
+def waits_in_library(routine: Any) -> bool:
+    """Return whether a coroutine waits inside of an installed library, apart from asyncio."""
+    frames = list(_awaiting_frames(routine))
+    return any(_is_library(frame, _package(frames[0])) for frame in frames)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _is_library(frame: FrameType, own: str) -> bool:
+    package = _package(frame)
+    file = frame.f_code.co_filename.replace("\\", "/")
+    is_installed = any(folder in file for folder in _SITE_FOLDERS)
+    return package != own and (is_installed or package == "durablenb")
+
+
+def _awaiting_frames(routine: Any) -> Iterator[FrameType]:
     while routine is not None:
         frame = frame_of(routine)
-        if frame is None or str(frame.f_globals.get("__name__")).partition(".")[0] == "asyncio":
+        if frame is None or _package(frame) == "asyncio":
             return
         yield frame
         routine = getattr(routine, "gi_yieldfrom", None) or getattr(routine, "cr_await", None)

@@ -31,6 +31,7 @@ from durablenb.core.task_places import (
     group_text,
     task_places,
     user_frames,
+    waits_in_library,
 )
 from durablenb.core.tasks import AtomicTask, CompoundTask, ExternalEventTask, TaskBase, WhenAnyTask
 from durablenb.model.errors import NonDeterminismError, OrchestrationCanceledError
@@ -215,6 +216,9 @@ class TracedExecution(Execution):
         self._settled_by: dict[int, int] = {}
         self._asked_before = self._checked_before = 0
         self._awaiting: TaskBase[Any] | None = None
+        self._is_in_library = False
+        self._passed_over: tuple[tuple[Event, ...], tuple[str, ...]] = (), ()
+        """The requests and lines before awaits of libraries, which the next await has."""
         self._end_line: int | None = None
         self._end_names: dict[str, str] = {}
 
@@ -234,8 +238,8 @@ class TracedExecution(Execution):
             history,
             tuple(self._episodes),
             tuple(self._awaits),
-            self._requests(is_over=True),
-            tuple(self._hear()),
+            self._passed_over[0] + self._requests(is_over=True),
+            self._passed_over[1] + tuple(self._hear()),
             self._end_line if mismatch is None else mismatch.line,
             self._end_names,
             end,
@@ -289,6 +293,8 @@ class TracedExecution(Execution):
     def _note(self, task: object) -> None:
         frames = list(user_frames(self._routine))
         inner = frames[-1] if frames else None
+        self._is_in_library = isinstance(task, LoopWait) and waits_in_library(self._routine)
+        (requests, printed), self._passed_over = self._passed_over, ((), ())
         self._awaits.append(
             Await(
                 number=len(self._awaits) + 1,
@@ -298,8 +304,8 @@ class TracedExecution(Execution):
                 names=local_variables(inner),
                 awaited=_awaited_text(task),
                 task_ids=all_task_ids(task) if isinstance(task, TaskBase) else (),
-                requests=self._requests(),
-                printed=tuple(self._hear()),
+                requests=requests + self._requests(),
+                printed=printed + tuple(self._hear()),
                 now=self.now,
             )
         )
@@ -321,6 +327,12 @@ class TracedExecution(Execution):
         if not self._awaits:
             return
         last = self._awaits[-1]
+        is_over_at_once = last.episode == len(self._episodes) and not last.task_ids
+        if is_over_at_once and self._is_in_library and self._cancellation is None:
+            self._passed_over = last.requests, last.printed
+            del self._awaits[-1]  # the library waited for nothing but the event loop
+            self._is_in_library = False
+            return
         last.answered_in = len(self._episodes)
         if task is None:
             return

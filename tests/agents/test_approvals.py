@@ -109,6 +109,29 @@ def test_what_waits_is_listed_with_its_arguments_and_decided(hub):
     assert handle.approvals() == []
 
 
+def test_a_replay_shows_the_awaits_of_the_orchestrator_not_those_of_the_library(hub):
+    durable = hub.agent(clerk())
+
+    @hub.orchestrator
+    async def main(context):
+        print("before")
+        result = await durable.run("refund")
+        return result.output
+
+    handle = hub.start(main)
+    while hub.step():
+        pass
+    handle.approvals()[0].approve()
+    assert handle.result() == "40 for A-17"
+    trace = handle.replay().trace
+    kinds = [[type(event).__name__ for event in reached.requests] for reached in trace.awaits]
+    assert kinds == [["TaskScheduled"], ["EventSubscribed", "TaskScheduled"], ["TaskScheduled"]]
+    assert trace.awaits[0].printed == ("before",)
+    assert {reached.line for reached in trace.awaits} == {main.__code__.co_firstlineno + 3}
+    assert [reached.calls for reached in trace.awaits] == [()] * 3
+    assert "messages" not in trace.awaits[0].names  # which the library has
+
+
 def test_what_waits_in_another_agent_is_listed_too(hub):
     asked = hub.agent(clerk())
     script = Script(calls(("clerk", {"prompt": "refund"})), last_answer_of_a_tool)
