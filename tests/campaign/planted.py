@@ -183,6 +183,20 @@ ENGINE = (
         "tests/engine/test_committer.py",
     ),
     Planted(
+        "a commit that died is repeated by another thread",
+        "durablenb/engine/committer.py",
+        "        if self._end is not None:\n            return\n",
+        "        if False:\n            return\n",
+        "tests/schedules/test_schedules.py",
+    ),
+    Planted(
+        "what a leading thread leaves over is committed by nobody",
+        "durablenb/engine/committer.py",
+        "                return\n        self._bell.put(None)\n",
+        "                return\n",
+        "tests/schedules/test_schedules.py",
+    ),
+    Planted(
         "what is answered isn't on disk",
         "durablenb/engine/write_buffer.py",
         "self._batch.replies.append((reply, value))",
