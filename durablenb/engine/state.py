@@ -199,7 +199,9 @@ class EngineState:
     def flush(self) -> None:
         """Hand new events to the committer; the calls among them begin once they are on disk."""
         self.dispatcher.hold_until_commit()
-        self.buffer.flush(is_awaited=not (self.has_work or self.dispatcher.may_begin))
+        # With pipelined durability, new calls may begin during the commit: this thread stays free for them.
+        is_strict = self._services.options.is_strict
+        self.buffer.flush(is_awaited=is_strict and not (self.has_work or self.dispatcher.may_begin))
         if self.instances.take_dropped():
             self._executors.drop_unwanted()
             self.dispatcher.drop_unwanted()

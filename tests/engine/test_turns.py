@@ -99,6 +99,30 @@ def test_a_result_is_there_after_the_end_though_the_engine_is_busy(hub):
     assert ended[1].result() == 1
 
 
+def test_with_pipelined_durability_calls_begin_while_the_disk_is_busy():
+    has_begun, is_committing, may_commit = threading.Event(), threading.Event(), threading.Event()
+    with df.TaskHub(":memory:", durability="pipelined") as hub:
+        hub.add_activity(has_begun.set, "begin")
+        hub.add_orchestrator(lambda context: (yield context.call_activity("begin")), "calls")
+        hub.add_orchestrator(lambda context: (yield context.wait_for_external_event("go")), "waits")
+        waiting, append = hub.start("waits"), hub._store.append
+
+        def append_late(records):
+            is_committing.set()
+            assert may_commit.wait(20)
+            append(records)
+
+        hub._store.append = append_late
+        with ThreadPoolExecutor(2) as clients:
+            try:
+                clients.submit(waiting.raise_event, "go")
+                assert is_committing.wait(20)
+                clients.submit(hub.start, "calls")
+                assert has_begun.wait(5)
+            finally:
+                may_commit.set()
+
+
 def test_a_timer_that_is_set_there_fires(hub):
     def wait(context):
         yield context.call_activity("echo", 1)
