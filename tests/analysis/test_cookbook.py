@@ -72,7 +72,7 @@ ANSWERS = {
     "What do retries cost?": [
         ("charge", 3, 4, 110.0, 2),
     ],
-    "What goes wrong, in which words?": [
+    "What fails, with which message?": [
         (
             "charge",
             "builtins.ConnectionError",
@@ -102,7 +102,7 @@ ANSWERS = {
         ("retry", 6, timedelta(seconds=0), 0, 0),
         ("timer", 3, timedelta(seconds=9), 1, 1),
     ],
-    "Which external events did nobody take?": [
+    "Which external events were never consumed?": [
         ("order-3", "approval", at("01-01 00:30:38"), '"yes, really"'),
         ("order-3", "aproval", at("01-01 00:30:38"), '"typo"'),
     ],
@@ -129,7 +129,7 @@ ANSWERS = {
         ("  report", "report-Paris", "Completed"),
         ("  report", "report-Rome", "Running"),
     ],
-    "How did this entity come to its state?": [
+    "How did this entity reach its state?": [
         ("earn", None, "3", None, "3", None),
         ("earn", None, "-5", "3", "3", "5 points are more than there are"),
         ("take", "gift-1", "20", "3", "23", None),
@@ -142,7 +142,7 @@ ANSWERS = {
         ("@points@Ada", 1, "gift-2", 2, 0),
         ("@points@Bob", 0, "gift-3", 3, 1),
     ],
-    "Who holds up whom?": [
+    "Which orchestration blocks which?": [
         ("gift-3", "@points@Cy", "gift-2", at("01-08 04:33:40")),
     ],
 }
