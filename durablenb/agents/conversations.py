@@ -138,7 +138,7 @@ def _tip(messages: Iterable[Plain]) -> str:
 
 
 def compact(message: Plain) -> Plain:
-    """Return a message without its empty fields, which mean the same."""
+    """Return a message without its empty fields, which mean the same; a tool may have returned None."""
     fields = _without_empty(message)
     fields["parts"] = [_without_empty(part) for part in message["parts"]]
     if "usage" in fields:
@@ -151,7 +151,7 @@ _USAGE = ("input_tokens", "output_tokens")
 
 
 def _without_empty(fields: Plain) -> Plain:
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None or name == "content"}
 
 
 def _hash(before: str, message: Plain) -> str:

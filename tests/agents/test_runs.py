@@ -140,6 +140,20 @@ def test_a_tool_that_asks_for_another_try_gets_one(hub):
     assert handle.replay().fits
 
 
+@pytest.mark.parametrize(("returned", "read"), [(None, None), (float("nan"), None), ([None], [None])])
+def test_a_tool_may_return_nothing(hub, returned, read):
+    script = Script(calls(("look", {})), lambda messages, info: says(str(messages[-1].parts[0].content)))
+    agent = Agent(script.model, name="a")
+
+    @agent.tool_plain
+    def look():
+        return returned
+
+    handle = hub.start(hub.agent(agent), "go")
+    assert handle.result() == str(read)
+    assert handle.replay().fits
+
+
 def test_dependencies_are_made_anew_for_each_activity(hub):
     made = []
 
