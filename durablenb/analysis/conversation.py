@@ -126,6 +126,8 @@ class ConversationReader:
         """The requests of this execution, by the task of each attempt."""
         self._tools: dict[int, ToolCall] = {}
         self._calls: dict[str, ToolCall] = {}
+        self._early: dict[str, list[EventRaised]] = {}
+        """External events that have come before their wait, by name."""
         self._counts: dict[str, int] = {}
         self._instructed: dict[str, str] = {}
         self._heard: dict[str, int] = {}
@@ -266,21 +268,31 @@ class ConversationReader:
 
     def _awaited(self, event: EventSubscribed | EventRaised) -> None:
         prefix = next((prefix for prefix in WAITS if event.name.startswith(prefix)), None)
-        call = None if prefix is None else self._calls.get(event.name[len(prefix) :])
-        if prefix is None or call is None:
+        if prefix is None:
             return
+        call = self._calls.get(event.name[len(prefix) :])
         if isinstance(event, EventSubscribed):
-            if call.state in ("open", "approved", "denied"):  # after an event that decides nothing, again
+            if call is not None and call.state in ("open", "approved", "denied"):  # again: it decided nothing
                 call.state = WAITS[prefix]
-        elif prefix == APPROVAL:
-            decision = _value(event.input)
-            is_approved = decision.get("approve") if isinstance(decision, dict) else bool(decision)
-            call.state = "approved" if is_approved else "denied"
-            if isinstance(decision, dict):
-                call.args = decision.get("args") or call.args
-                call.result = decision.get("message")
-        else:
-            call.state, call.result = "completed", _value(event.input)
+                if early := self._early.get(event.name):
+                    _decide(call, prefix, early.pop(0))
+        elif call is None or call.state == "open":
+            self._early.setdefault(event.name, []).append(event)
+        elif call.state == WAITS[prefix]:  # later events decide nothing
+            _decide(call, prefix, event)
+
+
+def _decide(call: ToolCall, prefix: str, event: EventRaised) -> None:
+    """Note in a call what an external event says about it."""
+    decision = _value(event.input)
+    if prefix == APPROVAL:
+        is_approved = decision.get("approve") if isinstance(decision, dict) else bool(decision)
+        call.state = "approved" if is_approved else "denied"
+        if isinstance(decision, dict):
+            call.args = decision.get("args") or call.args
+            call.result = decision.get("message")
+    else:
+        call.state, call.result = "completed", decision
 
 
 def read_conversation(events: Iterable[Event]) -> list[Turn]:

@@ -138,6 +138,49 @@ def test_approvals_denials_and_edited_arguments(hub):
     assert "1 waiting" in page_of(handle).text
 
 
+def test_decisions_that_come_early_twice_or_undecided(hub):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        waits = [context.wait_for_external_event(f"approval.{name}") for name in "xyz"]
+        yield waits[0]
+        yield context.call_activity("bot.add", {"args": {"a": 1}, "call_id": "x"})
+        yield waits[1]
+        while (yield waits[2]) not in (True, False):
+            waits[2] = context.wait_for_external_event("approval.z")
+
+    handle = run(hub, [answer(call("x"), call("y"), call("z"))], main)
+
+    def states_after(name, decision):
+        handle.raise_event(f"approval.{name}", decision)
+        while hub.step():
+            pass
+        (turn,) = read_conversation(handle.history())
+        return [one.state for one in turn.calls]
+
+    assert states_after("x", True) == ["completed", "waiting", "waiting"]
+    assert states_after("x", False) == ["completed", "waiting", "waiting"]
+    assert states_after("y", False) == ["completed", "denied", "waiting"]
+    assert states_after("z", "yes") == ["completed", "denied", "waiting"]
+    assert [one.call_id for one in handle.approvals()] == ["z"]
+    assert states_after("z", True) == ["completed", "denied", "approved"]
+
+
+def test_a_decision_before_the_request_counts(hub):
+    def main(context):
+        yield context.wait_for_external_event("Go")
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        waits = [context.wait_for_external_event(f"approval.{name}") for name in "xy"]
+        yield context.task_all(waits)
+
+    handle = run(hub, [answer(call("x"), call("y"))], main)
+    handle.raise_event("approval.x", False)
+    handle.raise_event("Go")
+    while hub.step():
+        pass
+    (turn,) = read_conversation(handle.history())
+    assert [one.state for one in turn.calls] == ["denied", "waiting"]
+
+
 def test_attempts_failures_and_refusals(hub):
     def main(context):
         given = {"messages": [request(part("user-prompt", "go"))]}
