@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from durablenb.core.ports.store import Store
 from durablenb.engine.completions import Completions
 from durablenb.engine.jobs import ActivityJob
+from durablenb.engine.locks import Promise
 from durablenb.model.budgets import Budget, Usage, is_model_request
 from durablenb.model.errors import BudgetExceededError
-from durablenb.model.events import TaskCompleted, TaskFailed, TaskScheduled
+from durablenb.model.events import Event, ExecutionStarted, TaskCompleted, TaskFailed, TaskScheduled
 
 Task = tuple[str, int]
 """An execution's id, and the id of one of its tasks."""
@@ -67,20 +68,37 @@ class Budgets:
             instance_id = None if started is None or started.parent is None else started.parent.instance_id
 
     def _count(self, instance_id: str, budget: Budget, job: ActivityJob) -> _Count:
-        found = self._counts.get(instance_id)
-        if found is not None and found.budget == budget:
+        found, outcome = self._counts.get(instance_id), self._completions.watch(instance_id)
+        if found is not None and found.budget == budget and found.outcome is outcome:
             return found
         self._counts = {known: count for known, count in self._counts.items() if known in self._completions}
-        count = self._counts[instance_id] = _Count(instance_id, budget)
-        for member in (instance_id, *self._store.descendants([instance_id])):
-            self._read(count, member)
+        count = self._counts[instance_id] = _Count(instance_id, budget, outcome)
+        counted = self._read_run(count)
+        for member in self._store.descendants([instance_id]):
+            self._read_child(count, member, counted)
         if job.instance_id == instance_id:
             self._read_memory(count, job)
         return count
 
-    def _read(self, count: _Count, instance_id: str) -> None:
+    def _read_run(self, count: _Count) -> set[str]:
+        """Count an instance since its id was last used for a new start; return its executions since then."""
+        records = self._store.records(count.instance_id)
+        starts = (place for place, record in enumerate(records) if _begins_anew(record.event))
+        current = records[max(starts, default=0) :]
+        count.read((record.execution_id, record.event) for record in current)
+        return {record.execution_id for record in current}
+
+    def _read_child(self, count: _Count, instance_id: str, counted: set[str]) -> None:
+        """Count the executions that counted ones have called, and add them to these."""
         records = self._store.records(instance_id)
-        count.read((record.execution_id, record.event) for record in records)
+        counted.update(
+            record.execution_id
+            for record in records
+            if isinstance(record.event, ExecutionStarted)
+            and record.event.parent is not None
+            and record.event.parent.execution_id in counted
+        )
+        count.read((r.execution_id, r.event) for r in records if r.execution_id in counted)
 
     def _read_memory(self, count: _Count, job: ActivityJob) -> None:
         """Count what isn't on disk yet, such as a fork's past."""
@@ -92,9 +110,11 @@ class Budgets:
 class _Count:
     """What the requests of an instance and its sub-orchestrations have used."""
 
-    def __init__(self, instance_id: str, budget: Budget) -> None:
+    def __init__(self, instance_id: str, budget: Budget, outcome: Promise | None) -> None:
         self.instance_id = instance_id
         self.budget = budget
+        self.outcome = outcome
+        """The same for all generations of an instance; another one when its id is used again."""
         self.requests: set[Task] = set()
         self._used: dict[Task, Usage] = {}
 
@@ -137,6 +157,10 @@ class _Count:
             return f"a budget in US dollars without a price for {unknown!r}"
         usd = sum(budget.cost(usage) or 0 for usage in used)
         return f"used {usd:.4g} of {budget.usd:.4g} US dollars" if usd >= budget.usd else None
+
+
+def _begins_anew(event: Event) -> bool:
+    return isinstance(event, ExecutionStarted) and not event.generation
 
 
 def _task(job: ActivityJob) -> Task:

@@ -24,7 +24,7 @@ class Budget:
     with the limits. If a limit is reached, the call fails with `BudgetExceededError` instead. What one
     request uses is only known afterwards, so the last one may go beyond the limit, and so may requests that
     run at the same time. The budget is a tag of the instance: forks, restarts and new generations have it,
-    too, and a fork's shared past counts.
+    too. A restart counts from zero; earlier generations and a fork's shared past count.
 
     Requests to a model are calls of activities in the form that `hub.agent` writes; see
     *Watch what an agent does*.

@@ -64,6 +64,24 @@ def test_the_next_request_is_refused(hub, budget, count, reason):
     assert hub.run(asks, 1) == (1, None)  # another instance has no budget
 
 
+def test_an_id_that_is_used_again_begins_a_new_count(hub):
+    def start():
+        return hub.start(asks, 3, instance_id="a", budget=df.Budget(requests=2))
+
+    handle = start()
+    assert handle.result()[0] == 2
+    assert start().result()[0] == 2
+    handle.purge()
+    assert start().result()[0] == 2
+    assert handle.restart(restart_with_new_instance_id=False).result()[0] == 2
+
+
+def test_the_children_of_an_earlier_use_of_an_id_do_not_count(hub):
+    for _ in range(2):
+        handle = hub.start(nested, instance_id="a", budget=df.Budget(requests=4))
+        assert handle.result() == (2, 1)
+
+
 def test_children_count(hub):
     assert hub.run(nested, budget=df.Budget(requests=4)) == (2, 1)
     assert hub.run(nested, budget=df.Budget(tokens=101)) == (1, 0)
