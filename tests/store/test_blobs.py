@@ -221,7 +221,15 @@ def test_checkpoint_writes_what_is_new_however_much_there_is(hub, crowded, scrib
     assert written * 262_144 < 17_000_000  # the last table at most, not the forty megabytes
 
 
-def test_blobs_of_all_tables_are_found_now_and_later_and_purged(hub, crowded):
+def use(hub, scribe):
+    """Open the hub, write and close it."""
+    store = DuckStore(hub)
+    scribe.start("later")
+    store.append(scribe.take())
+    store.close()
+
+
+def test_blobs_of_all_tables_are_found_now_and_later_and_purged(hub, crowded, scribe):
     store, given = crowded
     assert all(is_kept(store, content) for content in given.values())
     assert store.query("select count(*), sum(octet_length(content)) from blob_contents") == [(20, 40_000_000)]
@@ -236,6 +244,20 @@ def test_blobs_of_all_tables_are_found_now_and_later_and_purged(hub, crowded):
     assert segments_of(store) == set()
     assert store.query("select * from blob_contents") == []
     store.close()
+    use(hub, scribe)
+    assert hub.stat().st_size < 2_000_000
+
+
+def test_a_purge_makes_the_file_smaller_once_it_is_used_again(hub, scribe):
+    store = DuckStore(hub)
+    given = write_large(store, scribe, ["a", "b", "c"])
+    scribe.start("kept")
+    store.append(scribe.take())
+    store.close()
+    store = DuckStore(hub)
+    store.purge(list(given))
+    store.close()
+    use(hub, scribe)  # the last checkpoint had written what is kept before it freed the rest
     assert hub.stat().st_size < 2_000_000
 
 
