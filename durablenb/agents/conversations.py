@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -34,11 +34,14 @@ class Conversations:
 
     def __init__(self) -> None:
         self._tips: dict[str, int] = {}
+        """Requests by the hash of the conversation up to their answer."""
+        self._asked: dict[int, str] = {}
+        """The hashes of the conversations up to a request without an answer."""
         self._messages: dict[int, list[Plain]] = {}
         self._constants: dict[int, Plain] = {}
 
-    def shortened(self, request: Plain, now: str) -> Plain:
-        """Return a request without what an earlier one has.
+    def shortened(self, request: Plain, now: str) -> tuple[Plain, str]:
+        """Return a request without what an earlier one has, and the hash of its conversation.
 
         Parameters
         ----------
@@ -54,26 +57,24 @@ class Conversations:
                 after, known = self._tips[tip], count
         before = {} if after is None else self._constants[after]
         new = [_at(now, message) for message in request["messages"][known:]]
-        return {
-            **({} if after is None else {"after": after}),
-            "messages": new,
-            **{
-                name: value
-                for name, value in request.items()
-                if before.get(name, ...) != value and name != "messages"
-            },
+        changed = {
+            name: value
+            for name, value in request.items()
+            if before.get(name, ...) != value and name != "messages"
         }
+        return {**({} if after is None else {"after": after}), "messages": new, **changed}, tip
 
-    def requested(self, task_id: int, request: Plain, short: Plain) -> None:
-        """Note the task id of a request, as it is and as it was shortened."""
+    def requested(self, task_id: int, request: Plain, short: Plain, tip: str) -> None:
+        """Note the task id of a request, as it is and as it was shortened, and its conversation's hash."""
+        self._asked[task_id] = tip
         self._messages[task_id] = [*self._messages.get(short.get("after", -1), ()), *short["messages"]]
         self._constants[task_id] = {name: request[name] for name in CONSTANTS}
 
     def answered(self, task_id: int, answer: ModelResponse) -> None:
         """Note the answer to a request."""
-        messages = self._messages[task_id]
-        messages.append(compact(_message.dump_python(answer, mode="json")))
-        self._tips[_tip(messages)] = task_id
+        message = compact(_message.dump_python(answer, mode="json"))
+        self._messages[task_id].append(message)
+        self._tips[_hash(self._asked.pop(task_id), message)] = task_id
 
     def through(self, task_id: int) -> tuple[list[Plain], Plain] | None:
         """Return the messages up to the answer to a request, and its constants; None if they aren't known."""
@@ -128,13 +129,6 @@ def completed(
         constants = {**{name: before[name] for name in CONSTANTS if name in before}, **constants}
         after = before.get("after")
     return {**constants, "messages": [message for part in reversed(parts) for message in part]}
-
-
-def _tip(messages: Iterable[Plain]) -> str:
-    tip = ""
-    for message in messages:
-        tip = _hash(tip, message)
-    return tip
 
 
 def compact(message: Plain) -> Plain:

@@ -197,10 +197,10 @@ class AgentDurability(BaseDurabilityCapability[Any]):
         """Request an answer of a model, and return it."""
         context = self.context
         conversations = self._conversations.of(context)
-        short = conversations.shortened(request, context.current_utc_datetime.isoformat())
+        short, tip = conversations.shortened(request, context.current_utc_datetime.isoformat())
         task = self._start(name, short, options)
         task_id = first_attempt(task)
-        conversations.requested(task_id, request, short)
+        conversations.requested(task_id, request, short, tip)
         answer = load(await task)
         conversations.answered(task_id, answer)
         return answer
