@@ -52,15 +52,20 @@ def _result(history: Sequence[Event], key: int | str, answer: Any) -> Any:
 def _model_answer(call: TaskScheduled, former: Any, answer: Any) -> Any:
     if isinstance(answer, dict) and "parts" in answer:
         return answer
-    if not isinstance(answer, (str, list)):
+    if not isinstance(answer, (str, list)) or (isinstance(answer, list) and not all(map(_is_part, answer))):
         raise ValueError(
-            f"The answer of {call.name} is {answer!r}; expected a text, a list of parts, or a whole answer "
-            "with parts."
+            f"The answer of {call.name} is {answer!r}; expected a text, a list of parts with "
+            "'part_kind', or a whole answer with parts."
         )
     parts = [{"part_kind": "text", "content": answer}] if isinstance(answer, str) else answer
     about = former if isinstance(former, dict) else {"timestamp": call.timestamp.isoformat()}
     kept = {name: about[name] for name in ("model_name", "provider_name", "timestamp") if name in about}
     return {"kind": "response", "parts": parts, "usage": _NO_USAGE, **kept}
+
+
+def _is_part(part: Any) -> bool:
+    """Return True for a part as JSON, or as pydantic-ai's own object."""
+    return hasattr(part, "part_kind") or (isinstance(part, dict) and "part_kind" in part)
 
 
 def _task(history: Sequence[Event], key: int | str) -> int | None:

@@ -768,6 +768,10 @@ def _listed_ids(instance_ids: Iterable[str]) -> list[str | None]:
 def _tags(tags: Mapping[str, str] | None, budget: Budget | None) -> dict[str, str]:
     checked = dict(tags or {})
     if budget is not None:
+        if not isinstance(budget, Budget):
+            raise TypeError(
+                f"budget is {budget!r}; expected a Budget, such as durablenb.Budget(requests=100)."
+            )
         checked[BUDGET_TAG] = budget.to_tag()
     for key, value in checked.items():
         if not (isinstance(key, str) and isinstance(value, str)):

@@ -62,6 +62,8 @@ def test_other_tasks_and_values_are_refused(handle):
         handle.fork(answers={"#7": 1})
     with pytest.raises(ValueError, match="expected a text"):
         handle.fork(answers={"#0": 1})
+    with pytest.raises(ValueError, match="a list of parts with 'part_kind'"):
+        handle.fork(answers={"#0": ["text"]})
 
 
 def test_many_forks_are_ranked_by_a_query(handle):

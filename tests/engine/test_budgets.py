@@ -136,6 +136,11 @@ def test_activities_that_only_have_such_a_name_are_not_counted(hub):
     hub.run(hub.orchestrator(trains), budget=df.Budget(requests=1))
 
 
+def test_another_value_is_no_budget(hub):
+    with pytest.raises(TypeError, match="budget is 5; expected a Budget"):
+        hub.start(asks, 1, budget=5)
+
+
 def test_cached_tokens_have_their_price():
     used = df.model.budgets.Usage.of_answer
     import json
@@ -151,6 +156,7 @@ def test_cached_tokens_have_their_price():
         {"usd": 1},
         {"tokens": 0},
         {"requests": True},
+        {"usd": float("inf"), "prices": PRICES},
         {"prices": {"gpt-x": {"input": 1}}},
         {"prices": {"gpt-x": {"input": 1, "output": -1}}},
         {"prices": {"gpt-x": {"input": 1, "output": 1, "cashed": 1}}},
