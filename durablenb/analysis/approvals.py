@@ -23,6 +23,8 @@ called as (
 )
 select wait.instance_id, wait.name, wait.subscribed, called.name, part ->> 'tool_name', part -> 'args'
 from external_events as wait
+join instances as open
+    on open.execution_id = wait.execution_id and open.status in ('Running', 'Pending', 'Suspended')
 left join called
     on called.instance_id = wait.instance_id and called.execution_id = wait.execution_id
     and called.part ->> 'tool_call_id' = wait.name[{len(_PREFIX) + 1}:]

@@ -149,6 +149,9 @@ class ConversationReader:
             elif isinstance(event, Ending):
                 for turn in self._open.values():
                     turn.is_over = True
+                for call in self._calls.values():
+                    if call.state in WAITS.values():  # nobody waits any more
+                        call.state = "open"
 
     def waiting(self) -> dict[str, ToolCall]:
         """Return the calls that wait for an approval or a result, by the name of the external event."""
@@ -354,11 +357,13 @@ def _value(text: str) -> Any:
 
 
 def _text(content: Any) -> str:
-    """Return the content of a part as text; of a list, its texts and the kinds of the others."""
+    """Return the content of a part as text; of an image or another file, its type."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
         return "\n".join(_text(one) for one in content)
     if isinstance(content, dict) and isinstance(content.get("content"), str) and len(content) < 4:
         return str(content["content"])
+    if isinstance(content, dict) and isinstance(content.get("data"), str):
+        return f"({content.get('media_type') or content.get('kind')})"
     return "" if content is None else json.dumps(content, ensure_ascii=False)

@@ -18,6 +18,9 @@ def part(kind, content=None, **more):
     return {"part_kind": kind, **({} if content is None else {"content": content}), **more}
 
 
+IMAGE = {"data": "iVBO", "media_type": "image/png", "kind": "binary"}
+
+
 def call(call_id, name="add", args=None):
     return part("tool-call", tool_name=name, args={"a": 1} if args is None else args, tool_call_id=call_id)
 
@@ -61,7 +64,7 @@ def said(turn):
 
 def test_turns_have_what_is_new_and_calls_their_results(hub):
     def main(context):
-        first = request(part("system-prompt", "Be brief"), part("user-prompt", ["Add", {"kind": "image"}]))
+        first = request(part("system-prompt", "Be brief"), part("user-prompt", ["Add", IMAGE]))
         yield context.call_activity("bot.model", {"messages": [first]})
         yield context.call_activity("bot.add", {"args": {"a": 1}, "call_id": "x"})
         back = request(part("tool-return", 3, tool_name="add", tool_call_id="x"), instructions="Go on")
@@ -74,7 +77,7 @@ def test_turns_have_what_is_new_and_calls_their_results(hub):
     handle = run(hub, answers, main, budget=df.Budget(prices=PRICES))
     first, second = read_conversation(handle.history())
     assert said(first) == (
-        [("system", "Be brief"), ("user", 'Add\n{"kind": "image"}')],
+        [("system", "Be brief"), ("user", "Add\n(image/png)")],
         [("thinking", "hm"), ("answer", "I add")],
     )
     (tool,) = first.calls
@@ -163,6 +166,22 @@ def test_decisions_that_come_early_twice_or_undecided(hub):
     assert states_after("z", "yes") == ["completed", "denied", "waiting"]
     assert [one.call_id for one in handle.approvals()] == ["z"]
     assert states_after("z", True) == ["completed", "denied", "approved"]
+
+
+@pytest.mark.parametrize("end", ["cancel", "terminate"])
+def test_a_call_waits_no_longer_once_its_instance_has_ended(hub, end):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield context.task_all([context.wait_for_external_event(f"approval.{name}") for name in "xy"])
+
+    handle = run(hub, [answer(call("x"), call("y"))], main)
+    assert [one.call_id for one in handle.approvals()] == ["x", "y"]
+    getattr(handle, end)("enough")
+    while hub.step():
+        pass
+    assert handle.approvals() == []
+    (turn,) = read_conversation(handle.history())
+    assert [one.state for one in turn.calls] == ["open", "open"]
 
 
 def test_a_decision_before_the_request_counts(hub):
