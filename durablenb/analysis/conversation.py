@@ -15,6 +15,7 @@ from durablenb.model.events import (
     Event,
     EventRaised,
     EventSubscribed,
+    ExecutionRewound,
     ExecutionStarted,
     Raised,
     Returned,
@@ -119,9 +120,12 @@ class ConversationReader:
         self.turns: list[Turn] = []
         self._execution = 0
         self._budget: Budget | None = None
+        self._before_rewind: dict[int, Turn] = {}
+        """The requests that a rewind repeats from the history, by the task of each attempt."""
         self._begin()
 
     def _begin(self) -> None:
+        self._is_rewound = False
         self._open: dict[int, Turn] = {}
         """The requests of this execution, by the task of each attempt."""
         self._tools: dict[int, ToolCall] = {}
@@ -145,7 +149,10 @@ class ConversationReader:
             elif isinstance(event, ExecutionStarted):
                 self._execution += 1
                 self._budget = Budget.from_tags(event.tags)
+                self._before_rewind = self._open if self._is_rewound else {}
                 self._begin()
+            elif isinstance(event, ExecutionRewound):
+                self._is_rewound = True
             elif isinstance(event, Ending):
                 for turn in self._open.values():
                     turn.is_over = True
@@ -200,6 +207,8 @@ class ConversationReader:
                 said += self._said(message)
         number = self._counts[agent] = self._counts.get(agent, 0) + 1
         turn = Turn(agent, number, self._execution, event.task_id, said, event.timestamp, event.attempt)
+        if (former := self._before_rewind.get(event.task_id)) is not None:
+            self.turns = [known for known in self.turns if known is not former]
         self.turns.append(turn)
         self._open[event.task_id] = turn
 

@@ -6,7 +6,12 @@ import json
 import pytest
 
 import durablenb as df
-from durablenb.analysis.conversation import ConversationReader, read_conversation, with_streams
+from durablenb.analysis.conversation import (
+    ConversationReader,
+    read_conversation,
+    spent_text,
+    with_streams,
+)
 from durablenb.model.events import EventRaised
 from durablenb.notebook.still.conversation import conversation_html
 from tests.notebook.reading import page_of
@@ -182,6 +187,23 @@ def test_a_call_waits_no_longer_once_its_instance_has_ended(hub, end):
     assert handle.approvals() == []
     (turn,) = read_conversation(handle.history())
     assert [one.state for one in turn.calls] == ["open", "open"]
+
+
+def test_a_rewind_shows_and_counts_each_turn_once(hub):
+    def main(context):
+        for number in range(3):
+            messages = [request(part("user-prompt", str(number)))]
+            yield context.call_activity("bot.model", {"messages": messages})
+
+    answers = [answer(part("text", "a")), RuntimeError("down"), answer(part("text", "b")), answer()]
+    handle = run(hub, answers, main)
+    assert [turn.state for turn in read_conversation(handle.history())] == ["completed", "failed"]
+    handle.rewind()
+    while hub.step():
+        pass
+    turns = read_conversation(handle.history())
+    assert [(turn.said[0].text, turn.state) for turn in turns] == [(n, "completed") for n in "012"]
+    assert spent_text(turns).startswith("3,000 tokens in")
 
 
 def test_a_decision_before_the_request_counts(hub):
