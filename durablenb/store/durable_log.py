@@ -33,6 +33,9 @@ ROWS_AT_ONCE = 20_000
 BYTES_AT_ONCE = 16 << 20
 """Bytes that may wait before the tables are brought up to date."""
 
+LARGE_BYTES = 4 << 20
+"""Bytes that go to the database's own file without being written to DuckDB's log before."""
+
 MOST_BEHIND = 4
 """How many times as many may wait before a write waits for the tables."""
 
@@ -278,7 +281,8 @@ class DurableLog:
             new = batch if self.failure is None else self._without_applied(batch)
             if new:
                 state = self._state._replace(position=new[-1].position)
-                self._tables.apply([one.entry for one in new], state)
+                is_large = sum(one.bytes for one in new) >= LARGE_BYTES
+                self._tables.apply([one.entry for one in new], state, is_checkpoint=is_large)
         except BaseException as error:
             self.failure = error if isinstance(error, StoreError) else _mistake(error)
             raise

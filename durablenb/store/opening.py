@@ -73,6 +73,7 @@ def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConn
             "memory_limit": "1GB",
             "threads": 2,
             "checkpoint_threshold": "1TB",
+            "auto_checkpoint_skip_wal_threshold": "0",  # a commit that is a checkpoint writes no log
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             # A file to be read may be somebody else's, with a view that reads files of yours.

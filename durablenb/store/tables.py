@@ -91,10 +91,26 @@ class JournalTables:
         """The number of the last line of all logs; None if it is unknown."""
         self._unused_files: list[str] = []
 
-    def apply(self, entries: Iterable[Entry], state: LogState | None = None) -> None:
-        """Apply all of these entries or none, and record what is true of the log then."""
+    def apply(
+        self, entries: Iterable[Entry], state: LogState | None = None, *, is_checkpoint: bool = False
+    ) -> None:
+        """Apply all of these entries or none, and record what is true of the log then.
+
+        With `is_checkpoint` they go to the database's own file at once, and not to DuckDB's log, unless
+        another transaction runs. After an error they may be in memory alone, so the file is opened again.
+        """
         with self._translated("write to"):
-            self._apply_all(list(merged(entries)), state)
+            if not is_checkpoint:
+                self._apply_all(list(merged(entries)), state)
+                return
+            writer = self._connections.writer()
+            try:
+                writer.execute("set checkpoint_threshold = '1B'")
+                self._apply_all(list(merged(entries)), state)
+                writer.execute("set checkpoint_threshold = '1TB'")
+            except BaseException:
+                self._connections.close(writer)
+                raise
 
     def _apply_all(self, parts: Sequence[Entry], state: LogState | None) -> None:
         last_line, self._last_line = self._last_line, None  # unknown until these are on disk

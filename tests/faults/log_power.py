@@ -120,8 +120,8 @@ class Recorder:
             self._note("sync")
             (self._disk or self._new).sync()
 
-        def applied(tables: JournalTables, *given: Any) -> None:
-            apply(tables, *given)
+        def applied(tables: JournalTables, *given: Any, **options: Any) -> None:
+            apply(tables, *given, **options)
             self._note_database()
 
         def checkpointed(tables: JournalTables) -> None:
@@ -184,6 +184,7 @@ def moments(path: Path, seed: int) -> Iterator[Moment]:
         patch.setattr(durable_log, "CHECKPOINT_BYTES", 40_000)
         patch.setattr(durable_log, "REST_SECONDS", 3600.0)
         patch.setattr(durable_log, "ROWS_AT_ONCE", 7)
+        patch.setattr(durable_log, "LARGE_BYTES", 5_000)  # some applications are checkpoints, others aren't
         recorder = Recorder(path, random, patch)
         store = DuckStore(path)
         work(store, recorder, random)

@@ -21,6 +21,7 @@ from tests.store.scribe import Scribe
 
 hub, log_size, limits, end = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4]
 durable_log.CHECKPOINT_BYTES = log_size
+durable_log.LARGE_BYTES = int(sys.argv[5])
 durable_log.RETRY_SECONDS = 0.01
 open_database, openings = duckdb_store.open_database, []
 
@@ -87,16 +88,20 @@ store.close()
 """
 
 
-def story(hub, log_size, limits, end):
-    answer = run(STORY, hub, log_size, json.dumps(limits), end)
+def story(hub, log_size, limits, end, large):
+    answer = run(STORY, hub, log_size, json.dumps(limits), end, large)
     return json.loads(answer)
 
 
 @pytest.mark.parametrize("end", ["close", "die"])
-@pytest.mark.parametrize("log_size", [1 << 30, 40_000], ids=["in the log", "in a checkpoint"])
-def test_no_confirmed_record_is_lost_and_refused_ones_are_written_later(hub, log_size, end):
+@pytest.mark.parametrize(
+    ("log_size", "large"),
+    [(1 << 30, 1 << 30), (40_000, 1 << 30), (40_000, 1)],
+    ids=["in the log", "in a checkpoint", "in a commit that is a checkpoint"],
+)
+def test_no_confirmed_record_is_lost_and_refused_ones_are_written_later(hub, log_size, large, end):
     limits = [600_000, 1_000_000] if log_size > 1_000_000 else [1_000_000, 1_800_000]
-    confirmed, refusals, wrong, openings, last = story(hub, log_size, limits, end)
+    confirmed, refusals, wrong, openings, last = story(hub, log_size, limits, end, large)
     assert len(refusals) >= 6
     assert all("Make room if the disk is full" in refusal for refusal in refusals)
     assert wrong == []

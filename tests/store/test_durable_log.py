@@ -186,7 +186,9 @@ def test_all_readers_see_what_was_acknowledged(hub, scribe):
 def test_a_relation_that_is_kept_does_not_make_commits_wait_for_the_tables(hub, scribe, monkeypatch):
     applied = []
     real = JournalTables.apply
-    monkeypatch.setattr(JournalTables, "apply", lambda *given: applied.append(1) or real(*given))
+    monkeypatch.setattr(
+        JournalTables, "apply", lambda *given, **options: applied.append(1) or real(*given, **options)
+    )
     with df.TaskHub(hub) as opened:
         opened.add_orchestrator(lambda context: context.get_input(), "echo")
         kept = opened.sql("select count(*) from instances")
@@ -219,6 +221,24 @@ def test_tables_follow_when_enough_has_gathered_and_when_nothing_happens(hub, sc
     while log._applied < 4:
         pass
     store.close()
+
+
+def test_a_large_value_is_written_to_the_database_and_not_to_duckdbs_log(hub, scribe):
+    store = DuckStore(hub)
+
+    def size_after(characters):
+        """The bytes of DuckDB's log once the tables have an event of this size."""
+        scribe.add("one", EventRaised, input=f'"{"x" * characters}"')
+        store.append(scribe.take())
+        assert store.last_seq() == len(scribe.history["one"])
+        return wal_of(hub).stat().st_size if wal_of(hub).exists() else 0
+
+    scribe.start("one")
+    assert size_after(1_000_000) > 1_000_000
+    assert [size_after(5_000_000) for _ in range(2)] == [0, 0]
+    assert 0 < size_after(1_000) < 100_000
+    store.close()
+    assert len(list(DuckStore(hub).records("one"))) == 5
 
 
 def test_there_is_one_file_after_closing_and_none_but_the_database_if_nothing_was_written(hub, scribe):
@@ -602,8 +622,8 @@ def test_a_commit_whose_answer_got_lost_is_not_applied_twice(hub, scribe, monkey
     store.append(scribe.take())
     real = JournalTables.apply
 
-    def apply(self, *given):
-        real(self, *given)
+    def apply(self, *given, **options):
+        real(self, *given, **options)
         raise StoreError("the answer got lost")
 
     monkeypatch.setattr(JournalTables, "apply", apply)
