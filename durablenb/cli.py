@@ -68,7 +68,7 @@ def _allow_any_text() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="durablenb", description="Look into a hub's file, serve it, repair it, or see a demonstration."
+        prog="durablenb", description="Read, serve, repair, export and import hubs, and check orchestrators."
     )
     parser.add_argument("--version", action="version", version=f"durablenb {durablenb.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     demo = command("demo", _demo)
-    demo.add_argument("--keep", metavar="FOLDER", type=Path, help="work in this folder and leave it there")
+    demo.add_argument("--keep", metavar="FOLDER", type=Path, help="work in this folder and keep it")
     _add_serve_options(command("serve", _serve))
     listing, show = command("ls", _ls), command("show", _show)
     logs, sql, mend = command("logs", _logs), command("sql", _sql), command("repair", _repair)
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         help=f"how many instances to list, those with the latest events (default: {_TOP}; with --json, all)",
     )
-    sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
+    sql.add_argument("query", metavar="QUERY", help="a query in DuckDB's SQL")
     _add_export_options(command("export", _export))
     _add_import_options(command("import", _import))
     check = command("check", _check)
@@ -104,11 +104,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_serve_options(serve: argparse.ArgumentParser) -> None:
-    serve.add_argument("file", metavar="FILE", type=Path, help="the hub's file; made if there is none")
+    serve.add_argument("file", metavar="FILE", type=Path, help="the hub's file; created if it doesn't exist")
     serve.add_argument("app", metavar="APP", type=Path, help="a Python file, or the folder of a function app")
-    serve.add_argument("--port", metavar="PORT", type=int, default=7071, help="0 for one that is free")
-    serve.add_argument("--host", metavar="HOST", default="127.0.0.1", help="an address of this machine")
-    serve.add_argument("--public-url", metavar="URL", help="the address under which others reach it")
+    serve.add_argument(
+        "--port", metavar="PORT", type=int, default=7071, help="0 for a free one (default: 7071)"
+    )
+    serve.add_argument(
+        "--host", metavar="HOST", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    serve.add_argument("--public-url", metavar="URL", help="URL under which other machines reach it")
     serve.add_argument(
         "--no-key", action="store_true", help="accept requests without a key (this machine only)"
     )
@@ -125,18 +129,20 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
 def _add_export_options(export: argparse.ArgumentParser) -> None:
     export.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
     export.add_argument(
-        "instances", metavar="INSTANCE", nargs="*", help="an id; without one, all are exported"
+        "instances", metavar="INSTANCE", nargs="*", help="an id; without ids, all are exported"
     )
-    export.add_argument("--sql", metavar="QUERY", help="a query that gives ids")
+    export.add_argument("--sql", metavar="QUERY", help="a query that returns ids")
     export.add_argument(
         "-o", "--output", metavar="PATH", type=Path, required=True, help="a .json or .parquet file"
     )
 
 
 def _add_import_options(imports: argparse.ArgumentParser) -> None:
-    imports.add_argument("file", metavar="FILE", type=Path, help="the hub's file; made if there is none")
-    imports.add_argument("source", metavar="SOURCE", help="an export, a hub's file, Azure's answer, or a URL")
-    imports.add_argument("--prefix", metavar="PREFIX", default="", help="put before all ids")
+    imports.add_argument(
+        "file", metavar="FILE", type=Path, help="the hub's file; created if it doesn't exist"
+    )
+    imports.add_argument("source", metavar="SOURCE", help="an export, a page, a hub, a status, or a URL")
+    imports.add_argument("--prefix", metavar="PREFIX", default="", help="a prefix for all ids")
 
 
 def _count(text: str) -> int:
@@ -144,21 +150,21 @@ def _count(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number; give 0 or more") from None
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number; expected 0 or more") from None
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return number
 
 
 def _demo(options: argparse.Namespace) -> int:
-    """Show an orchestration whose process is killed half-way, and that resumes."""
+    """Run an orchestration, kill its process half-way, and resume it."""
     from durablenb.demo import tell
 
     return tell(sys.stdout, options.keep)
 
 
 def _serve(options: argparse.Namespace) -> int:
-    """Run a hub and serve it over HTTP, in this process."""
+    """Open a hub, and serve it over HTTP until Ctrl+C."""
     from durablenb.azure.serve_command import serve
 
     return serve(
@@ -209,7 +215,7 @@ def _ls(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    """Show one instance: what it was given and what it gave, its timeline, its history; or one entity."""
+    """Show an instance, with its input, result, timeline and history; or an entity."""
     is_entity = options.instance.startswith("@")
     with open_history(options.file) as file:
         history = file.history(options.instance)
@@ -242,7 +248,7 @@ def _logs(options: argparse.Namespace) -> int:
 
 
 def _sql(options: argparse.Namespace) -> int:
-    """Answer a query over the views instances, history and activities."""
+    """Run an SQL query over the tables and views of a hub."""
     with open_history(options.file) as file:
         answer = file.answer(options.query)
     if options.json:
@@ -253,7 +259,7 @@ def _sql(options: argparse.Namespace) -> int:
 
 
 def _repair(options: argparse.Namespace) -> int:
-    """Repair a hub that can't be opened; nothing is ever deleted."""
+    """Repair a hub that can't be opened; no file is deleted."""
     report = repair(options.file)
     if options.json:
         found = asdict(report)
@@ -264,7 +270,7 @@ def _repair(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    """Write instances into a JSON or Parquet file, with all that is kept of them."""
+    """Export instances to a JSON or Parquet file, with their histories, logs and outputs."""
     if options.instances and options.sql is not None:
         raise ValueError("Give ids or a query, not both.")
     with open_history(options.file) as file:
@@ -275,7 +281,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    """Take histories from elsewhere into a hub, to be looked at; nothing of them is run."""
+    """Import histories into a hub, to look at and replay; they never run."""
     key = os.environ.get("DURABLENB_KEY") if "://" in options.source else None
     with durablenb.TaskHub(options.file, mode="kernel") as hub:
         found = hub.import_history(options.source, prefix=options.prefix, key=key)
@@ -285,7 +291,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    """Check the orchestrators in files, notebooks and folders; nothing of them is run."""
+    """Check the orchestrators in files, notebooks and folders, without running them."""
     from durablenb.checks.files import check_files
 
     report = check_files(options.paths)

@@ -249,7 +249,7 @@ def test_replays_are_shown_and_explored_with_any_execution_and_other_code(shell,
     assert not shown("explore rounds-1 --code other").replay.fits
     for line, words in {
         "explore rounds-1 --execution 4": "numbered from 1 to 3",
-        "replay rounds-1 --code nothing": "nothing is no function",
+        "replay rounds-1 --code nothing": "nothing isn't a function",
         "replay rounds-1 --execution first": "invalid int value",
     }.items():
         assert words in refused(shell, "durable", line)
@@ -340,7 +340,7 @@ def test_an_event_is_raised_with_json_a_variable_or_text(shell, hub, capsys, val
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("raise waiting-1 Go {ok: true}", "{ok: true} is no JSON: "),
+        ("raise waiting-1 Go {ok: true}", "{ok: true} isn't JSON: "),
         ("raise waiting-1 Go $nothing", "There is no variable 'nothing'"),
         ("raise waiting-1", "required: event"),
         ("raise good-1 Go", "'good-1' is Completed and takes no events any more"),
@@ -350,7 +350,7 @@ def test_an_event_is_raised_with_json_a_variable_or_text(shell, hub, capsys, val
         ("cancel good-1", "good-1 is Completed and can't be canceled any more"),
         ("purge waiting-1", "waiting-1"),
         ("restart waiting-1 --same-id", "waiting-1 is Running: it has to end first, see %durable terminate"),
-        ("entity counter", "'counter' is no entity's id. Expected @name@key"),
+        ("entity counter", "'counter' isn't the id of an entity. Expected @name@key"),
     ],
 )
 def test_what_can_not_be_done_is_refused_with_what_to_do(shell, hub, line, words) -> None:
@@ -437,10 +437,10 @@ def test_a_fork_shares_the_past_and_may_get_another_result_or_input(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("fork review-1 fourth", "'fourth' is no event"),
+        ("fork review-1 fourth", "'fourth' isn't an event"),
         ("fork review-1 #0", "Task #0 needs a result."),
         ("fork review-1 99", "99"),
-        ("fork review-1 4 {ok: true}", "is no JSON"),
+        ("fork review-1 4 {ok: true}", "isn't JSON"),
         ("fork review-1 4 --input final", "--input must come before the event"),
         ("fork review-1 4 --input=final", "must come before the event"),
         ("fork --input final review-1 4", "input"),
@@ -635,7 +635,7 @@ def test_what_is_no_query_is_refused_in_short(shell, hub, query, words) -> None:
 
 
 def test_a_name_that_no_variable_can_have_is_refused(shell, hub) -> None:
-    assert refused(shell, "durable_sql", "-o a-b", "select 1") == "'a-b' is no name for a variable."
+    assert refused(shell, "durable_sql", "-o a-b", "select 1") == "'a-b' isn't a valid name for a variable."
 
 
 # -- which hub ---------------------------------------------------------------------------------------

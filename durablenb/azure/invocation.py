@@ -79,8 +79,8 @@ def arguments(function: AppFunction, trigger_value: Any, create_client: ClientFa
             values[name] = Out()
         else:
             raise DurableError(
-                f"The function {function.name!r} is to be given {name!r} by a binding of the type {kind}, "
-                "which durablenb doesn't have."
+                f"The function {function.name!r} has the input binding {name!r} of the type {kind}, "
+                "which durablenb doesn't support."
             )
     if CONTEXT not in values and CONTEXT in inspect.signature(function.function).parameters:
         values[CONTEXT] = Context(function)

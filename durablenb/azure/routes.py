@@ -111,7 +111,7 @@ def _segment(text: str, template: str) -> _Segment:
     pattern, parameters, end = "/", [], 0
     for match in _PARAMETER.finditer(text):
         if match[1] or match[4]:
-            raise ValueError(f"In the route {template!r}, {match.group()} has to stand between slashes.")
+            raise ValueError(f"In the route {template!r}, {match.group()} must be between slashes.")
         pattern += _literal(text[end : match.start()], template) + "([^/]+?)"
         parameters.append(_parameter(match, template))
         end = match.end()

@@ -116,7 +116,7 @@ def parse_schedule(text: str) -> Schedule:
         days, hours, minutes, seconds = (int(part or 0) for part in span.groups())
         length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         if length == timedelta():
-            raise ValueError(f"The schedule {text!r} is no time at all.")
+            raise ValueError(f"The schedule {text!r} is a span of zero; expected more, such as 00:05:00.")
         return Span(length)
     words = text.split()
     if len(words) == 5:

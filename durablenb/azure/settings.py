@@ -83,7 +83,7 @@ def read_json(file: Path, *, is_lenient: bool = False) -> dict[str, Any]:
     except ValueError as error:
         raise DurableError(f"{file} isn't JSON: {error}.") from None
     if not isinstance(content, dict):
-        raise DurableError(f"{file} is no JSON object.")
+        raise DurableError(f"{file} isn't a JSON object.")
     return content
 
 

@@ -129,7 +129,7 @@ def _checked_where(where: object) -> Any:
         return where
     if isinstance(where, str) or hasattr(where, "scheduler_address"):
         return where
-    raise TypeError(f"{where!r} is no Dask cluster; expected a Client, a cluster or a scheduler's address.")
+    raise TypeError(f"{where!r} isn't a Dask cluster; expected a Client, a cluster or a scheduler's address.")
 
 
 def _checked_workers(workers: str | Iterable[str]) -> list[str]:

@@ -121,7 +121,9 @@ NO_CLIENT = (
 
 def _checked_address(address: str | None) -> str | None:
     if address is not None and not isinstance(address, str):
-        raise TypeError(f"{address!r} is no Ray cluster; expected its address, such as 'head:6379', or None.")
+        raise TypeError(
+            f"{address!r} isn't a Ray cluster; expected its address, such as 'head:6379', or None."
+        )
     if address is not None and address.startswith("ray://"):
         raise ValueError(f"{address!r} is an address of Ray Client. {NO_CLIENT}.")
     return address

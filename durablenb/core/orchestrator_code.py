@@ -268,8 +268,8 @@ class OrchestratorCode(Parent):
             return LoopWait(yielded, self._loop)
         hint = "context.task_all(...)" if isinstance(yielded, (list, tuple)) else "context.call_activity(...)"
         raise TypeError(
-            f"Line {self.line}: the orchestrator waits for a {type(yielded).__name__}, which is no task. "
-            f"Expected what the context gives, such as {hint}."
+            f"Line {self.line}: the orchestrator waits for a {type(yielded).__name__}, which isn't a task. "
+            f"Expected a task of the context, such as {hint}."
         )
 
     # -- what the execution does -------------------------------------------------------------------

@@ -118,8 +118,8 @@ def check_executor(executor: Any) -> None:
             raise ValueError(f"The number of threads is {executor}; expected at least 1.")
     elif hasattr(executor, "get_executor"):
         raise TypeError(
-            f"{executor!r} is no executor, but has one: give its .get_executor(), or for a Dask client "
+            f"{executor!r} isn't an executor, but has one: pass its .get_executor(), or for a Dask client "
             "durablenb.DaskExecutor(client)."
         )
     elif isinstance(executor, type) or not (hasattr(executor, "submit") or _is_source(executor)):
-        raise TypeError(f"{executor!r} is no executor; expected a name, a number or an Executor.")
+        raise TypeError(f"{executor!r} isn't an executor; expected a name, a number or an Executor.")

@@ -89,7 +89,7 @@ class HubClock(Displayed):
         """
         clock, length = self._virtual(), duration_from(duration, parts)
         if length < timedelta():
-            raise ValueError(f"A hub's clock goes forward; this would be {length}.")
+            raise ValueError(f"A hub's clock only goes forward; it can't be moved by {length}.")
         self._settle()
         end = clock.now() + length
         while (due := self.next_due()) is not None and due <= end:
@@ -132,7 +132,7 @@ class HubClock(Displayed):
             self.jump()
         raise WaitTimeoutError(
             f"After {MOST_DEADLINES:,} deadlines something is still due, at {self.next_due()}: an "
-            "orchestration goes on for ever. Move the clock by a time: hub.clock.advance(hours=1)."
+            "orchestration runs for ever. Move the clock by a time: hub.clock.advance(hours=1)."
         )
 
     # -- inside ----------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class HubClock(Displayed):
         clock = self._engine.clock
         if not isinstance(clock, VirtualClock):
             raise DurableError(
-                "This hub goes by the machine's clock, which can't be moved. Open it with a clock of its "
+                "This hub uses the machine's clock, which can't be moved. Open it with a clock of its "
                 "own: durablenb.TaskHub(path, clock=durablenb.VirtualClock())."
             )
         return clock

@@ -48,7 +48,7 @@ class Imports:
         """Raise `InstanceStateError` for an imported instance that had not ended: here it never will."""
         if instance_id in self._imported and status is not None and not status.is_terminal:
             raise InstanceStateError(
-                f"{self._imported[instance_id].refusal} It was {status} there, and doesn't go on here."
+                f"{self._imported[instance_id].refusal} It was {status} there, and doesn't run here."
             )
 
     def check_free(self, instance_id: str) -> None:

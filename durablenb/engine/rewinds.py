@@ -115,7 +115,7 @@ class Rewinds:
         if execution.is_locked:
             raise InstanceStateError(
                 f"{state.instance_id} failed in a critical section. Its locks were released, and others may "
-                "have changed the entities since, so it can't go on there. Start it anew: handle.restart()."
+                "have changed the entities since, so it can't be rewound. Start it again: handle.restart()."
             )
 
     def _replayed(

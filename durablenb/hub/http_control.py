@@ -63,7 +63,7 @@ class HttpControl(Control):
 
     @singledispatchmethod
     def _send(self, command: Any) -> Any:
-        raise DurableError(f"A server can't be asked for this: {type(command).__name__}.")
+        raise DurableError(f"A served hub doesn't support this: {type(command).__name__}.")
 
     @_send.register
     def _(self, command: messages.Start) -> str:

@@ -165,8 +165,8 @@ def _check_locks(events: Sequence[Event]) -> None:
     left = sum(isinstance(event, (EntityLockCanceled, EntityUnlockSent)) for event in events)
     if asked > left and not isinstance(events[-1], Ending):
         raise ValueError(
-            "This history ends in a critical section, and a hub of its own has not the entities that are "
-            "locked in it. End it before the section: replay.until(...)."
+            "This history ends in a critical section, and a hub of its own doesn't have the entities that "
+            "are locked in it. End it before the section: replay.until(...)."
         )
 
 

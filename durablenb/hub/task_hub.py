@@ -774,7 +774,7 @@ def _file(path: str | os.PathLike[str]) -> Path | None:
     if path == ":memory:":
         return None
     if not str(path) or str(path).startswith(":"):
-        raise ValueError(f"{str(path)!r} is no path. Give a file such as 'flows.duckdb', or ':memory:'.")
+        raise ValueError(f"{str(path)!r} isn't a path. Give a file such as 'flows.duckdb', or ':memory:'.")
     return real_path(Path(path).expanduser())
 
 

@@ -235,7 +235,7 @@ class _Life:
             elif not self._send_next() and not engine.jump():
                 return
         raise ValueError(
-            f"{plan.name} goes on after {MOST_UNITS:,} units of work. Give it an input with which it ends."
+            f"{plan.name} still runs after {MOST_UNITS:,} units of work. Give it an input with which it ends."
         )
 
     def abandon(self) -> None:

@@ -229,4 +229,4 @@ def _bare(cls: type[Exception], original: type[Exception], text: str) -> Excepti
             with contextlib.suppress(TypeError):  # such as a subclass of MemoryError and another
                 made: Exception = builtin.__new__(cls, text)
                 return made
-    raise TypeError(f"{original!r} is no exception")
+    raise TypeError(f"{original!r} isn't an exception")

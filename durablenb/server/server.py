@@ -255,8 +255,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise DurableError(
-                f"Port {port} of {host} is taken, perhaps by the server of another kernel. "
-                "hub.serve(port=0) takes one that is free."
+                f"Port {port} of {host} is in use, perhaps by the server of another kernel. "
+                "hub.serve(port=0) uses a free one."
             ) from None
         raise DurableError(f"The hub can't be served at {host}, port {port}: {error.strerror}.") from None
     except OverflowError:

@@ -106,7 +106,7 @@ def _create(path: Path) -> None:
         new.unlink(missing_ok=True)  # a half-made file
         if isinstance(error, duckdb.Error):
             _refuse(path, error)
-        raise StoreError(f"{path} can't be made: {error}. Choose another place.") from error
+        raise StoreError(f"{path} can't be created: {error}. Choose another place.") from error
 
 
 def _connect(

@@ -282,7 +282,7 @@ def test_a_function_that_needs_another_service_fails_and_says_why(app, serve, ca
     served = serve(app)
     assert "takes 'orders' from cosmosDb, which durablenb doesn't have: its calls fail" in caplog.text
     assert served.http.get("/api/needs").status_code == 500
-    assert "is to be given 'orders' by a binding of the type cosmosDb" in caplog.text
+    assert "has the input binding 'orders' of the type cosmosDb" in caplog.text
 
 
 # -- where it runs ------------------------------------------------------------------------------------

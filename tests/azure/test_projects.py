@@ -114,7 +114,7 @@ def test_without_azure_functions_it_says_what_to_install(app, monkeypatch):
     [
         ({"notes_py": ""}, r"no function app in .*neither function_app\.py nor folders with function\.json"),
         ({"A__in__function_json": "{"}, r"function\.json isn't JSON"),
-        ({"A__in__function_json": "[]"}, r"function\.json is no JSON object"),
+        ({"A__in__function_json": "[]"}, r"function\.json isn't a JSON object"),
         ({"A__in__function_json": {"bindings": []}}, "has no trigger, or more than one"),
         (
             {"A__in__function_json": {"bindings": [{"type": "activityTrigger", "name": "a"}]}},

@@ -67,7 +67,7 @@ def test_fixed_words_come_before_parameters_and_those_before_all_that_is_left():
         ("{a:even}", r"constraint 'even'; known are alpha, bool"),
         ("{a:length}", "constraint 'length'"),
         ("{a:int(3)}", r"constraint 'int\(3\)'"),
-        ("a{b?}", "has to stand between slashes"),
+        ("a{b?}", "must be between slashes"),
     ],
 )
 def test_what_is_no_template_is_refused(template, said):

@@ -158,7 +158,7 @@ def test_local_settings_may_have_comments_and_commas_at_the_end(app, serve):
         ("// only this\n", "isn't JSON"),
         ('{\n// one\n"a" 1}', "line 3"),
         ('{"a": 1,,}', "isn't JSON"),
-        ("[]", "no JSON"),
+        ("[]", "a JSON object"),
     ],
 )
 def test_what_is_no_json_otherwise_is_refused_with_its_line(app, text, said):

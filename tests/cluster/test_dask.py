@@ -327,7 +327,7 @@ def test_closing_waits_for_what_runs_and_leaves_the_rest_for_the_next_opening(cl
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        ((3,), {}, TypeError, "3 is no Dask cluster; expected a Client"),
+        ((3,), {}, TypeError, "3 isn't a Dask cluster; expected a Client"),
         (("tcp://nowhere:1",), {"resources": {"GPU": 0}}, ValueError, "'GPU' is 0; expected more than 0"),
         (("tcp://nowhere:1",), {"resources": {"GPU": "1"}}, TypeError, "expected a number"),
         (("tcp://nowhere:1",), {"resources": "GPU"}, TypeError, "expected names and amounts"),

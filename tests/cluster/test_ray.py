@@ -272,7 +272,7 @@ def test_the_loopback_address_is_this_machine_only(cluster, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"address": 3}, TypeError, "3 is no Ray cluster; expected its address"),
+        ({"address": 3}, TypeError, "3 isn't a Ray cluster; expected its address"),
         ({"address": "ray://head:10001"}, ValueError, "an address of Ray Client.*run the hub on a node"),
         ({"resources": {"GPU": 0}}, ValueError, "'GPU' is 0; expected more than 0"),
         ({"allowed_losses": -1}, ValueError, "expected at least 0"),

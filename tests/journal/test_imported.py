@@ -62,7 +62,7 @@ def test_nothing_can_be_done_to_it(hub, ask):
 
 
 def test_waiting_for_one_that_had_not_ended_says_how_it_stood(hub):
-    with pytest.raises(df.InstanceStateError, match="It was Running there, and doesn't go on here"):
+    with pytest.raises(df.InstanceStateError, match="It was Running there, and doesn't run here"):
         hub.handle("open").result()
 
 

@@ -212,7 +212,7 @@ def test_what_cannot_be_crashed_is_refused(hub, monkeypatch):
         df.lab.crash_everywhere(endless, hub=hub, world=5)
     with pytest.raises(TypeError, match="observe is None"):
         df.lab.World(None, list)
-    with pytest.raises(ValueError, match="endless goes on after"):
+    with pytest.raises(ValueError, match="endless still runs after"):
         df.lab.crash_everywhere(endless, hub=hub)
 
 

@@ -193,7 +193,7 @@ def test_only_so_many_levels_are_drawn_within_each_other() -> None:
     assert f'data-id="{last}"' not in view.graph.decode()
     tell(view, "select", key=last)
     tell(view, "show")
-    assert view.note == "The graph has no room for it so deep inside: open it."
+    assert view.note == "The graph can't show it at this depth: open it by itself."
     assert view._picture is not None
     assert len(view._picture.nest) == DEEPEST
 
@@ -202,7 +202,7 @@ def test_what_was_purged_is_not_opened_and_the_view_says_so() -> None:
     made, view = watched("deep", 1)
     made.hub.handle("deep-0").purge()
     tell(view, "fold", id="step 2")
-    assert view.note == "There is nothing to show of 'deep-0': it was purged."
+    assert view.note == "'deep-0' was purged, so there is nothing to show."
 
 
 @pytest.mark.parametrize(

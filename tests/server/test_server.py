@@ -95,7 +95,7 @@ def test_a_port_that_is_taken_is_said_to_be(hub):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(df.DurableError, match=rf"Port {port} .* is taken.*port=0"):
+        with pytest.raises(df.DurableError, match=rf"Port {port} .* is in use.*port=0"):
             hub.serve(port=port)
 
 

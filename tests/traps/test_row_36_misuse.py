@@ -30,7 +30,7 @@ def test_row_36_waiting_for_what_is_no_task_fails_with_a_message(kernel, wrong, 
         yield wrong
 
     handle = kernel.start(mistaken)
-    with pytest.raises(TypeError, match=r"Line \d+: the orchestrator waits for an? .* which is no task"):
+    with pytest.raises(TypeError, match=r"Line \d+: the orchestrator waits for an? .* which isn't a task"):
         handle.result(10)
     assert kinds(handle.history())[-1] == "ExecutionFailed"
 
@@ -40,7 +40,7 @@ def test_row_36_a_list_of_tasks_is_told_of_task_all(lab):
     def mistaken(context):
         yield [context.call_activity("a"), context.call_activity("b")]
 
-    with pytest.raises(TypeError, match=r"which is no task.*context.task_all"):
+    with pytest.raises(TypeError, match=r"which isn't a task.*context.task_all"):
         lab.run(mistaken)
 
 
@@ -170,7 +170,7 @@ def test_row_36_awaiting_something_else_than_a_task_fails_with_a_message(lab):
     async def mistaken(context):
         await Five()
 
-    with pytest.raises(TypeError, match="waits for a int, which is no task"):
+    with pytest.raises(TypeError, match="waits for a int, which isn't a task"):
         lab.run(mistaken)
 
 
@@ -234,6 +234,6 @@ def test_row_36_a_finally_block_of_a_failed_orchestrator_gets_nothing_done(lab):
             yield context.call_activity("clean up")
 
     handle = lab.start(mistaken)
-    with pytest.raises(TypeError, match="which is no task"):
+    with pytest.raises(TypeError, match="which isn't a task"):
         handle.result(10)
     assert counted(handle.history(), "TaskScheduled") == 0

@@ -283,7 +283,9 @@ def _refusal(reply: Reply) -> tuple[str | None, str]:
 def _checked(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is no URL of a served hub. Expected one such as 'http://127.0.0.1:7071'.")
+        raise ValueError(
+            f"{url!r} isn't the URL of a served hub. Expected one such as 'http://127.0.0.1:7071'."
+        )
     if parts.query or parts.fragment or parts.username:
         raise ValueError("The URL is the server's alone, without a key: TaskHub.connect(url, key='...').")
     return url.rstrip("/").removesuffix(MANAGEMENT)

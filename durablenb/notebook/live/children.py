@@ -93,7 +93,7 @@ class OpenedChildren:
         if child is not None:
             opened = _Child(followed(self._handle.hub, child))
             if not opened.read():
-                raise ValueError(f"There is nothing to show of {child!r}: it was purged.")
+                raise ValueError(f"{child!r} was purged, so there is nothing to show.")
             self._children[child] = opened
 
 

@@ -130,7 +130,7 @@ class ExplorerModel:
             return
         if not len(self.what_if.shown):
             self.what_if.undo()
-            raise ValueError("In this copy the code has not run yet: there is nothing to be seen.")
+            raise ValueError("In this copy the code has not run yet: there is nothing to show.")
         self.position = Position(self.what_if.shown)
 
     @property

@@ -414,7 +414,7 @@ class LiveInstance(LiveView):
         target = self._sub_orchestration(self.selected)
         if target is not None and target.step is not None and target.only_call is not None:
             if self._children.depth(target.of) >= DEEPEST:
-                raise ValueError("The graph has no room for it so deep inside: open it.")
+                raise ValueError("The graph can't show it at this depth: open it by itself.")
             self._children.show(target.step, target.only_call)
             self.tab = "graph"
 

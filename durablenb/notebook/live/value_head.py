@@ -36,7 +36,9 @@ def value_head(codec: Codec, text: str) -> Markup:
     """
     size = (blob_tree(text) or {}).get("bytes", 0)
     if size > _LARGEST:
-        raise ValueError(f"The value has {size:,} bytes, and a head is read of up to {_LARGEST:,}.")
+        raise ValueError(
+            f"The value has {size:,} bytes; first rows are shown for values of up to {_LARGEST:,}."
+        )
     value = codec.decode(text)
     if not (hasattr(value, "columns") and hasattr(value, "head")):
         taken = value.slice(0, ROWS).to_pylist() if hasattr(value, "to_pylist") else value[:ROWS]

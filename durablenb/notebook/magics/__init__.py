@@ -145,7 +145,7 @@ class DurableMagics(Magics):
             line = line[option.end() :]
         name = given.get("name") or given.get("out")
         if name is not None and not name.isidentifier():
-            raise UsageError(f"{name!r} is no name for a variable.")
+            raise UsageError(f"{name!r} isn't a valid name for a variable.")
         answer = _answer(self._hub(given.get("hub"), variables), f"{line}\n{cell}", variables)
         if name is None:
             return answer

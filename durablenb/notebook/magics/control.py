@@ -75,7 +75,9 @@ def _event_id(event: str | None) -> int | str | None:
     if event is None or event.startswith("#"):
         return event
     if not event.isdecimal():
-        raise UsageError(f"{event!r} is no event. Expected its number in the history, or a task's, as #3.")
+        raise UsageError(
+            f"{event!r} isn't an event. Expected its number in the history, or a task, such as #3."
+        )
     return int(event)
 
 

@@ -89,7 +89,7 @@ def parse_value(text: str, variables: dict[str, Any]) -> Any:
         return json.loads(text)
     except ValueError as error:
         if text[0] in '{["':
-            raise UsageError(f"{text} is no JSON: {error}. A value of Python's is sent as $name.") from None
+            raise UsageError(f"{text} isn't JSON: {error}. To send a Python value, write $name.") from None
     return unquoted(text)
 
 

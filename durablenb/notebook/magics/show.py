@@ -65,7 +65,9 @@ def entity(hub: TaskHub | HubFile, text: str) -> object:
     try:
         entity_id = EntityId.get_entity_id(text if text.startswith("@") else f"@{text}")
     except ValueError:
-        raise UsageError(f"{text!r} is no entity's id. Expected @name@key, such as @counter@a.") from None
+        raise UsageError(
+            f"{text!r} isn't the id of an entity. Expected @name@key, such as @counter@a."
+        ) from None
     return hub.entity(entity_id)
 
 
@@ -80,7 +82,7 @@ def instance(hub: TaskHub | HubFile, options: Namespace, variables: dict[str, An
 def _replays(handle: Handle, options: Namespace, variables: dict[str, Any]) -> object:
     code = None if options.code is None else variables.get(options.code)
     if options.code is not None and not callable(code):
-        raise UsageError(f"{options.code} is no function. --code takes a variable that holds one.")
+        raise UsageError(f"{options.code} isn't a function. --code takes a variable that holds one.")
     look = handle.explore if options.command == "explore" else handle.replay
     try:
         return look(code, execution=options.execution)

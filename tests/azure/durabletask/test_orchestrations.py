@@ -460,7 +460,7 @@ def test_a_wait_for_what_is_no_task_fails_with_the_line(bridge, wrong):
         yield wrong
 
     bridge.serve()
-    assert "which is no task" in bridge.failure("confused").message
+    assert "which isn't a task" in bridge.failure("confused").message
 
 
 def test_code_that_waits_for_more_fails_at_the_call(bridge):
