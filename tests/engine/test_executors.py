@@ -180,7 +180,7 @@ def test_a_dask_client_is_asked_for_its_executor():
 
     with (
         df.TaskHub(":memory:") as hub,
-        pytest.raises(TypeError, match=r"give its \.get_executor\(\)"),
+        pytest.raises(TypeError, match=r"pass its \.get_executor\(\)"),
     ):
         hub.add_activity(len, executor=Client())
 

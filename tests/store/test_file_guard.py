@@ -129,10 +129,10 @@ def test_hub_whose_database_was_taken_away_is_closed_after_what_is_being_written
 ):
     apply, is_at_work = JournalTables.apply, threading.Event()
 
-    def slow(tables, *entries):
+    def slow(*given, **options):
         is_at_work.set()
         store._connections.writer().execute("select count(*) from range(99_999) a, range(300) b where a != b")
-        apply(tables, *entries)
+        apply(*given, **options)
 
     def read():
         with contextlib.suppress(StoreError):
