@@ -143,9 +143,12 @@ def grade(
 
 
 def _parts(plan: Plan, hub: TaskHub, world: World, expected: Any, histories: Any) -> Iterator[Part]:
+    crashes = _crashes(
+        plan, world
+    )  # first of all: its first two runs show whether a run leaves something in memory
     yield _source(plan, hub)
     yield from _first_run(plan, world, expected)
-    yield _crashes(plan, world)
+    yield crashes
     if histories not in ((), []):
         report = hub.replay(histories)
         hints = tuple(str(report).splitlines()[1:]) if not report.fits else ()

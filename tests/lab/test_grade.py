@@ -50,3 +50,23 @@ def test_a_large_result_that_was_not_expected_is_named():
     assert part.name == "result"
     assert part.text.startswith("it returned {")
     assert part.hints[0].startswith("Expected ")
+
+
+def test_an_activity_that_remembers_in_memory_what_it_did_fails():
+    done = set()
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+
+        @hub.activity
+        def note(number):
+            if number not in done:
+                done.add(number)
+                ledger.append(number)
+
+        @hub.orchestrator
+        def diary(context):
+            yield context.call_activity(note, 1)
+            return "done"
+
+        grade = df.lab.grade(diary, hub=hub, world=ledger, expected="done")
+    (part,) = [part for part in grade.parts if not part.is_passed]
+    assert part.text.startswith("Two runs of diary differ without any crash")
