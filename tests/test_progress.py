@@ -134,6 +134,25 @@ def test_a_rate_and_the_time_that_is_left_are_told_where_they_can_be_known() -> 
     assert (ship.rate, ship.seconds_left) == (None, None)
 
 
+def test_calls_one_after_another_have_no_share_and_no_rate() -> None:
+    made = stage()
+    made.activity("ask", 0.5)
+    made.activity("think", 20)
+
+    def loop(context):
+        for part in range(4):
+            yield context.call_activity("ask", part)
+            yield context.call_activity("think", part)
+
+    made.orchestrator(loop)
+    handle = made.begin("loop", steps=9)
+    ask = standing(handle).steps[0]
+    assert (ask.total, ask.over, ask.is_fan_out, ask.rate) == (3, 2, False, None)
+    assert "ask" not in Page(handle.watch(freeze=False).head.decode()).text.partition("the activity")[0]
+    handle.wait()
+    assert [step.rate for step in standing(handle).steps] == [None, None]
+
+
 def test_a_look_reads_only_what_is_new() -> None:
     made = stage()
     handle = made.begin("fan_out", 20, steps=10)

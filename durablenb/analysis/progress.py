@@ -81,6 +81,9 @@ class StepCount:
         queued.
     recent
         For an open step, the number of calls that ended in each of the last 120 seconds, the latest last.
+    is_fan_out
+        True if several calls were open at the same time. Calls that run one after another, such as the
+        requests of an agent, have no rate: the next one may be requested at any time, or never.
     """
 
     name: str
@@ -94,6 +97,7 @@ class StepCount:
     seconds_left: float | None = None
     running: int | None = None
     recent: tuple[int, ...] = ()
+    is_fan_out: bool = True
 
     @property
     def queued(self) -> int | None:
@@ -139,6 +143,7 @@ class _StepTally:
     over: int = 0
     failed: int = 0
     canceled: int = 0
+    is_fan_out: bool = False
     ends: Counter[int] = field(default_factory=Counter)
 
     def end(self, at: datetime) -> None:
@@ -261,6 +266,7 @@ class StepCounter:
         step = kind if name is None and kind in ("timer", "lock") else _step_name(name, attributes)
         tally = self._tallies.setdefault((kind, step), _StepTally(step, kind, at, at))
         tally.total += 1
+        tally.is_fan_out |= tally.total - tally.over > 1
         self._calls[task_id] = tally
         if kind == "external event":
             self._wait(step.casefold(), task_id, at)
@@ -350,7 +356,7 @@ def _count(tally: _StepTally, now: datetime, begun: Counter[int] | None = None) 
     since = tally.first if is_over else max(tally.first, until - timedelta(seconds=WINDOW))
     seconds = (until - since).total_seconds()
     ends = tally.over if is_over else _ended_since(tally.ends, since)
-    is_rated = seconds > 0 and ends > 1 and tally.kind not in _NOT_TIMED
+    is_rated = tally.is_fan_out and seconds > 0 and ends > 1 and tally.kind not in _NOT_TIMED
     rate = ends / seconds if is_rated else None
     left = tally.total - tally.over
     seconds_left = left / rate if rate and left > 1 else None  # for one call it would be a guess
@@ -366,6 +372,7 @@ def _count(tally: _StepTally, now: datetime, begun: Counter[int] | None = None) 
         seconds_left,
         min(begun[id(tally)], left) if begun is not None and tally.kind == "activity" else None,
         () if is_over else _recent(tally.ends, until),
+        tally.is_fan_out,
     )
 
 
@@ -422,7 +429,9 @@ class EndedCounter:
                 if tally is None:
                     name, first = connection.execute(_STARTS, [list(self._ids)]).fetchall()[0]
                     began = now if first is None else first.replace(tzinfo=UTC)
-                    tally = _StepTally(name or "", "sub-orchestration", began, began, len(self._ids))
+                    tally = _StepTally(
+                        name or "", "sub-orchestration", began, began, len(self._ids), is_fan_out=True
+                    )
                 rows = connection.execute(_ENDED, [self._seen]).fetchall()
             self._tally = tally
             for seq, instance_id, kind, timestamp in rows:

@@ -20,6 +20,7 @@ from durablenb.analysis.calls import Call
 from durablenb.analysis.timeline import Span
 from durablenb.model.events import EventRaised
 from durablenb.notebook.live.instance import LiveInstance
+from durablenb.notebook.live.interactive import text_area
 from durablenb.notebook.live.refresh_loop import RefreshLoop, refresh_loop
 from durablenb.notebook.live.timeline_feed import TimelineFeed
 from durablenb.notebook.live.widget import QUIET_SECONDS, LiveView
@@ -975,3 +976,10 @@ def test_a_virtual_clock_is_run_until_nothing_is_due() -> None:
 def test_a_hub_in_memory_says_so() -> None:
     made = stage()
     assert text_of(made.hub.watch().list, "head") == "TaskHub in memory: 0 open instances, mode 'kernel'"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"), [("", 2), ("{\n}", 2), (f"a\n{'b' * 60}\nc", 4), ("a\n" * 50, 12)]
+)
+def test_a_field_is_as_high_as_its_text(text: str, lines: int) -> None:
+    assert f'rows="{lines}"' in text_area("args", "arguments", text)

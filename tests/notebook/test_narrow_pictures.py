@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+import durablenb as df
 from durablenb.notebook.html import NARROW
 from durablenb.notebook.svg import text_width
-from tests.notebook.reading import SVG, Picture, decoded, page_of, scene
+from tests.notebook.reading import SVG, Page, Picture, decoded, page_of, scene
 
 
 @pytest.mark.parametrize("name", ["retried", "looped", "continued", "transferred", "waiting"])
 def test_words_are_within_the_narrow_variants_of_graph_and_timeline(name: str) -> None:
-    sources = [str(attributes["srcset"]) for tag, attributes in page_of(scene(name)).tags if tag == "source"]
+    check_narrow(page_of(scene(name)))
+
+
+def test_words_are_within_the_narrow_variants_of_a_hub() -> None:
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        for name, places in (("gpu", 8), ("disk", 2)):
+            hub.add_queue(df.Queue(name, concurrency=places))
+        hub.add_activity(str, "a_name_that_is_longer_than_there_is_room_for", queue="disk")
+        hub.add_orchestrator(both, name="an_orchestrator_with_a_name_that_is_longer_than_there_is_room_for")
+        hub.start("an_orchestrator_with_a_name_that_is_longer_than_there_is_room_for")
+        hub.step()
+        check_narrow(page_of(hub))
+
+
+def test_words_are_within_the_narrow_variant_of_a_comparison() -> None:
+    check_narrow(page_of(df.compare(scene("waiting"), scene("transferred"))), 1)
+
+
+def both(context: Any) -> Any:
+    calls = [context.call_activity("a_name_that_is_longer_than_there_is_room_for", part) for part in range(2)]
+    yield context.task_all(calls)
+
+
+def check_narrow(page: Page, count: int = 2) -> None:
+    """The pictures of a page have a narrow variant, and their words are within it."""
+    sources = [str(attributes["srcset"]) for tag, attributes in page.tags if tag == "source"]
     pictures = [Picture("", decoded(source)) for source in sources]
-    assert [picture.width for picture in pictures] == [NARROW, NARROW]
+    assert [picture.width for picture in pictures] == [NARROW] * count
     for picture in pictures:
         for element in picture.root.iter(f"{SVG}text"):
             size, x = float(element.attrib["font-size"]), float(element.attrib["x"])

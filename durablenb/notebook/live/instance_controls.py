@@ -74,10 +74,10 @@ _MOST_STEPS = 4
 
 
 def _progress(shown: ProgressSnapshot) -> Markup:
-    """Return a line for each open step of several calls: its progress, and how many ended of late."""
+    """Return a line for each open fan-out: its progress, and how many calls ended of late."""
     if shown.is_over:
         return Markup("")
-    steps = [step for step in shown.steps if step.total > 1 and not step.is_over]
+    steps = [step for step in shown.steps if step.is_fan_out and not step.is_over]
     rows = [
         (
             markup("<b>", line(step.name, 60), "</b>"),

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
+from math import ceil
 from typing import Any
 
 from durablenb.notebook.html import Markup, line, markup, without_empty_columns
 from durablenb.notebook.palette import BLUE, SOLIDS, Look, pill
 from durablenb.notebook.svg import Drawing, number
 from durablenb.notebook.themes import apply_theme
+
+_LINE = 42
+"""The number of characters of a line of a field."""
+
+_MOST_LINES = 12
 
 
 def badge(look: Look) -> Markup:
@@ -68,7 +74,7 @@ def field(name: str, label: str, value: str = "", *, sets: bool = False, is_filt
 
 def text_area(name: str, label: str, value: str, error: str = "") -> Markup:
     """Return a field of several lines with its label, and beneath it why its value can't be sent."""
-    named = attributes(name=name, rows=min(max(value.count("\n") + 1, 2), 6), spellcheck="false")
+    named = attributes(name=name, rows=min(max(_lines(value), 2), _MOST_LINES), spellcheck="false")
     if error:
         named += attributes(aria_invalid="true")
     said = (
@@ -77,6 +83,11 @@ def text_area(name: str, label: str, value: str, error: str = "") -> Markup:
     return markup(
         "<label>", line(label), f"<textarea{named}>", Markup(escape(value)), "</textarea>", said, "</label>"
     )
+
+
+def _lines(text: str) -> int:
+    """Return how many lines a text fills in a field."""
+    return sum(max(ceil(len(one) / _LINE), 1) for one in text.split("\n"))
 
 
 def choice(name: str, label: str, options: Iterable[tuple[str, str]], chosen: str) -> Markup:

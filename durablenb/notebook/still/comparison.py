@@ -10,10 +10,10 @@ from durablenb.analysis.compare import Comparison, Side, took_text
 from durablenb.analysis.compare_groups import PairGroup, group_differences, group_pairs, side_text
 from durablenb.analysis.text import table_text
 from durablenb.analysis.value_text import value_text
-from durablenb.notebook.html import Markup, card, code, fold, heading, line, markup, picture, table
+from durablenb.notebook.html import NARROW, Markup, card, code, fold, heading, line, markup, picture, table
 from durablenb.notebook.palette import BLUE, RED, SOLIDS, VIOLET
 from durablenb.notebook.still.time_scale import Scale
-from durablenb.notebook.svg import HAIR, MUTED, RIM, WIDTH, Drawing, number
+from durablenb.notebook.svg import HAIR, MUTED, NARROWER, RIM, WIDTH, Drawing, number
 from durablenb.notebook.words import lasting, plural
 
 _DRAWN = 40
@@ -25,8 +25,7 @@ _OPEN = 12
 """Rows up to which the table of steps is open, if it has groups."""
 
 _ROW = 26
-_NAMES = 230
-_RIGHT = WIDTH - 130
+_TIMES = 130
 _SHARED = "#f0f2f5"
 
 
@@ -43,7 +42,11 @@ def comparison_card(shown: Comparison) -> str:
     )
     groups = group_pairs(shown)
     return card(
-        title, picture(_drawing(shown, groups)), _sides(shown), _differences(shown), _steps(shown, groups)
+        title,
+        picture(_drawing(shown, groups, WIDTH), _drawing(shown, groups, NARROW)),
+        _sides(shown),
+        _differences(shown),
+        _steps(shown, groups),
     )
 
 
@@ -62,16 +65,16 @@ def _steps_in(groups: Sequence[PairGroup]) -> int:
 # -- the picture ---------------------------------------------------------------------------------
 
 
-def _drawing(shown: Comparison, groups: Sequence[PairGroup]) -> tuple[str, str] | None:
+def _drawing(shown: Comparison, groups: Sequence[PairGroup], width: float) -> tuple[str, str] | None:
     """Draw two bars for each group of steps, one for each instance, relative to its own start."""
     if not groups:
         return None
     sentence = f"{shown.a.instance_id} and {shown.b.instance_id}: {shown.summary}"
-    drawing = Drawing(WIDTH, sentence)
+    drawing = Drawing(width, sentence)
     drawn = _drawn(groups)
-    axis = _Axis(shown, drawn)
+    axis = _Axis(shown, drawn, width)
     top = y = _legend(drawing, shown) + 18
-    rows = Drawing(WIDTH, "")
+    rows = Drawing(width, "")
     before = -1
     for index in drawn:
         y = _draw_left_out(rows, groups[before + 1 : index], y)
@@ -93,7 +96,8 @@ def _draw_left_out(drawing: Drawing, groups: Sequence[PairGroup], y: float) -> f
 class _Axis:
     """The time axis of both instances: seconds since the start of each."""
 
-    def __init__(self, shown: Comparison, drawn: dict[int, PairGroup]) -> None:
+    def __init__(self, shown: Comparison, drawn: dict[int, PairGroup], width: float) -> None:
+        self._right = width - _TIMES
         self._zero = shown.a.started.timestamp
         self._sides = shown.a, shown.b
         longest = max(shown.a.duration, shown.b.duration)
@@ -104,7 +108,8 @@ class _Axis:
             for call in calls
             if call.kind not in ("timer", "external event")
         ]
-        self._scale = Scale(self._zero, self._zero + longest, busy, _NAMES, _RIGHT - _NAMES)
+        left = _names(width)
+        self._scale = Scale(self._zero, self._zero + longest, busy, left, self._right - left)
 
     def _moment(self, side: Side, when: datetime) -> datetime:
         """Return a time of one instance, as if it had begun with the first."""
@@ -115,7 +120,7 @@ class _Axis:
         side = self._sides[is_b]
         left = self._scale.position(self._moment(side, min(call.scheduled for call in calls)))
         right = self._scale.position(self._moment(side, max(call.ended for call in calls)))
-        return min(left, _RIGHT - 3), max(3.0, right - left)
+        return min(left, self._right - 3), max(3.0, right - left)
 
     def draw(self, drawing: Drawing, top: float, bottom: float) -> None:
         """Draw the ticks, and bands for folded time, between two heights."""
@@ -127,17 +132,23 @@ class _Axis:
                 drawing.text((piece.left + piece.right) / 2, top - 5, "…", fill=MUTED, anchor="middle")
         end = -100.0
         for x, words in self._scale.ticks():
-            if x - end > 50 and x <= _RIGHT + 1:
+            if x - end > 50 and x <= self._right + 1:
                 drawing.text(x, top - 5, words, size=10, fill=MUTED, anchor="middle")
                 drawing.path(f"M{number(x)} {number(top)}v4", fill="none", stroke=MUTED)
                 end = x
 
 
+def _names(width: float) -> float:
+    """Return where the bars begin, right of the names, in a picture of this width."""
+    return 230 if width >= NARROWER else 170
+
+
 def _legend(drawing: Drawing, shown: Comparison) -> float:
-    for x, colour, label, side in ((20, BLUE, "a", shown.a), (WIDTH / 2, VIOLET, "b", shown.b)):
+    half = drawing.width / 2
+    for x, colour, label, side in ((20, BLUE, "a", shown.a), (half, VIOLET, "b", shown.b)):
         drawing.box(x, 14, 14, 7, rx=1.5, fill=SOLIDS[colour])
         words = f"{label}: {side.instance_id}, {lasting(side.duration)}"
-        drawing.text(x + 20, 21, words, size=11, fill=colour, width=WIDTH / 2 - 50)
+        drawing.text(x + 20, 21, words, size=11, fill=colour, width=half - 50)
     if not any(pair.is_shared for pair in shown):
         return 34.0
     drawing.box(20, 32, 14, 7, rx=1.5, fill=_SHARED, stroke=RIM)
@@ -156,11 +167,12 @@ def _drawn(groups: Sequence[PairGroup]) -> dict[int, PairGroup]:
 
 def _draw(drawing: Drawing, group: PairGroup, axis: _Axis, y: float) -> None:
     if group.first.is_shared:
-        drawing.box(20, y, WIDTH - 40, _ROW, "shared history", fill=_SHARED)
-    drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
+        drawing.box(20, y, drawing.width - 40, _ROW, "shared history", fill=_SHARED)
+    drawing.path(f"M20 {number(y)}H{number(drawing.width - 20)}", fill="none", stroke=HAIR)
     if group.differing:
         drawing.path(f"M20 {number(y + 8)}l5 5l-5 5z", group.verdict, fill=RED)
-    drawing.text(34, y + 17, group.name, size=11.5, is_bold=group.differing > 0, width=_NAMES - 44)
+    room = _names(drawing.width) - 44
+    drawing.text(34, y + 17, group.name, size=11.5, is_bold=group.differing > 0, width=room)
     for is_b, (calls, colour) in enumerate(zip(group.sides, (BLUE, VIOLET), strict=True)):
         if calls:
             left, width = axis.stretch(bool(is_b), calls)
@@ -170,7 +182,7 @@ def _draw(drawing: Drawing, group: PairGroup, axis: _Axis, y: float) -> None:
             drawing.box(left, y + (15 if is_b else 6), width, 7, title, rx=1.5, **look)
     took = [_took(calls) for calls in group.sides]
     words = " | ".join(text or "-" for text in took) if set(took) - {"0 s", ""} else ""
-    drawing.text(WIDTH - 20, y + 17, words, size=10.5, fill=MUTED, anchor="end")
+    drawing.text(drawing.width - 20, y + 17, words, size=10.5, fill=MUTED, anchor="end")
 
 
 def _took(calls: Sequence[Call]) -> str:

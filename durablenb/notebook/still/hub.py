@@ -10,8 +10,10 @@ from durablenb.analysis.fleet import PACE_SECONDS, EntityCounts, Fleet, HubPace
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.text import table_text
 from durablenb.model.display import HubView
+from durablenb.model.queues import QueueState
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import (
+    NARROW,
     Markup,
     card,
     code,
@@ -60,13 +62,17 @@ def hub_card(shown: HubView) -> str:
     return card(
         heading(markup("<b>", line(shown.text.strip("<>")), "</b>"), "·", about),
         heading(markup("<b>", line(missing_words(shown.missing), 400), "</b>")) if shown.missing else "",
-        picture(fleet_svg(fleet)),
+        picture(fleet_svg(fleet), fleet_svg(fleet, NARROW)),
         fold("Counts", table(("orchestrator", "instances", "by status"), counts)) if counts else "",
-        markup(picture(queues_svg(shown.queues)), queues_table(shown.queues)) if shown.queues else "",
+        _queues(shown.queues) if shown.queues else "",
         _entities_table(fleet) if fleet.entities else "",
         fold(latest, table(header, rows), is_open=True) if rows else "",
         "" if rows or fleet.entities else table((), [_EMPTY]),
     )
+
+
+def _queues(states: Sequence[QueueState]) -> Markup:
+    return markup(picture(queues_svg(states), queues_svg(states, NARROW)), queues_table(states))
 
 
 _NAMED = 12
@@ -113,9 +119,9 @@ def instances_card(shown: InstanceList) -> str:
     else:
         rows += [_instance_row(status) for status in shown[_INSTANCES:]]
     header = ("orchestrator", "instance", "status", "created (UTC)", "last event (UTC)")
-    counts = Fleet({plural(len(shown), "instance"): shown.counts()}, ())
+    counts = Fleet({plural(len(shown), "instance"): shown.counts()} if shown else {}, ())
     return card(
-        picture(fleet_svg(counts if shown else Fleet({}, ()))),
+        picture(fleet_svg(counts), fleet_svg(counts, NARROW)),
         table(header, rows or [("none", "", "", "", "")]),
     )
 

@@ -36,9 +36,8 @@ def progress_line(shown: ProgressSnapshot, width: int) -> str:
 
 def step_line(step: StepCount) -> str:
     """Return a step's progress in one line: how many calls have ended, which share, how fast, until when."""
-    parts = [f"{step.over:,} of {step.total:,}"]
-    if step.total > 1:
-        parts.append(f"{int(100 * step.over / step.total)}%")  # 100% is said at the end only
+    share = int(100 * step.over / step.total)  # 100% is said at the end only
+    parts = [f"{step.over:,} of {step.total:,}", f"{share}%"]
     left = _left(step)
     parts += [part for part in (_rate(step), f"about {left}" if left else "", *_counts(step)) if part]
     return " · ".join(parts)
