@@ -38,7 +38,10 @@ WAITS: dict[str, ToolState] = {APPROVAL: "waiting", RESULT: "deferred"}
 
 @dataclass
 class ToolCall:
-    """A call of a tool: `args` and `result` are JSON values; `task_id` is that of its activity."""
+    """A call of a tool: `args` and `result` are JSON values; `task_id` is that of its activity.
+
+    If an approval has other arguments, `original` is the call as the model made it.
+    """
 
     call_id: str
     name: str
@@ -46,6 +49,7 @@ class ToolCall:
     state: ToolState = "open"
     result: Any = None
     task_id: int | None = None
+    original: ToolCall | None = None
 
 
 @dataclass(frozen=True)
@@ -301,7 +305,9 @@ def _decide(call: ToolCall, prefix: str, event: EventRaised) -> None:
         is_approved = decision.get("approve") if isinstance(decision, dict) else bool(decision)
         call.state = "approved" if is_approved else "denied"
         if isinstance(decision, dict):
-            call.args = decision.get("args") or call.args
+            edited = decision.get("args") or call.args
+            if edited != call.args:
+                call.original, call.args = ToolCall(call.call_id, call.name, call.args), edited
             call.result = decision.get("message")
     else:
         call.state, call.result = "completed", decision

@@ -143,7 +143,10 @@ def test_approvals_denials_and_edited_arguments(hub):
         ("denied", {"a": 1}, "too dear"),
         ("waiting", {"a": 1}, None),
     ]
-    assert "1 waiting" in page_of(handle).text
+    text = " ".join(page_of(handle).text.split())
+    assert "1 waiting" in text
+    assert text.count("the model asked for") == 1
+    assert "the model asked for add(a=1)" in text
 
 
 def test_decisions_that_come_early_twice_or_undecided(hub):

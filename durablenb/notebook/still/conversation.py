@@ -117,6 +117,11 @@ def _call(call: ToolCall) -> Markup:
         inside = markup(
             inside, fold("arguments", block(json.dumps(call.args, ensure_ascii=False, indent=1), _LIMIT))
         )
+    if call.original is not None:
+        before = code(tool_call_line(call.original), _SHORT)
+        inside = markup(
+            inside, '<div style="font-size:12px;opacity:.8">the model asked for ', before, "</div>"
+        )
     if call.state == "waiting":
         inside = markup(inside, "<div>decide with ", code("handle.approvals()"), "</div>")
     elif call.state == "deferred":
