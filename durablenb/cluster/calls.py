@@ -93,6 +93,8 @@ class Answer(NamedTuple):
         Its last progress, checkpoint and outputs, if they weren't sent before.
     session
         The session of the hub that sent the call.
+    attempt
+        The number of the attempt, from 1.
     """
 
     outcome: ActivityOutcome | None
@@ -105,6 +107,7 @@ class Answer(NamedTuple):
     sent: int = 0
     latest: Sequence[Report] = ()
     session: str = ""
+    attempt: int = 1
 
 
 @cache
@@ -175,7 +178,16 @@ def run_envelope(
     finally:
         _calls.end(running)
     took, ended = time.perf_counter() - started, time.time()
-    return Answer(outcome, worker, node, took, ended, *running.rest(), session=envelope.session)
+    return Answer(
+        outcome,
+        worker,
+        node,
+        took,
+        ended,
+        *running.rest(),
+        session=envelope.session,
+        attempt=envelope.attempt,
+    )
 
 
 @lru_cache(maxsize=256)

@@ -402,6 +402,9 @@ class ClusterSession:
         self._take_reports(call, answer.first, answer.lines, answer.latest)
         self._do(partial(self._compare_clocks, answer.node, answer.worker))
         ago = self._clocks.ago(answer.ended, answer.node)
+        if answer.attempt > 1 and answer.attempt > call.job.info.attempt and call.job.is_wanted:
+            # It was too short for a message.
+            call.job.begin(answer.worker, ago=ago + answer.took, attempt=answer.attempt)
         self._record(call, answer.outcome, answer.worker, answer.took, ago)
 
     def _record(

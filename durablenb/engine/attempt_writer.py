@@ -49,6 +49,11 @@ class Try(Protocol):
         ...
 
     @property
+    def has_tries(self) -> bool:
+        """True if a try before was interrupted, or this one leaves something to the next."""
+        ...
+
+    @property
     def streamed(self) -> str | None:
         """The last characters of its stream; None if there are none."""
         ...
@@ -88,6 +93,8 @@ class AttemptWriter(SideWriter):
     def begun(self, attempt: Try) -> None:
         """Watch a try that begins; from any thread."""
         self._begun[attempt] = locks.monotonic()
+        if attempt.has_tries:  # the row of the one before would stand for the last one
+            self.reported(attempt)
         self._remind()
 
     def reported(self, attempt: Try) -> None:
@@ -100,6 +107,11 @@ class AttemptWriter(SideWriter):
         """Stop watching a try; what it has reported is still written. From any thread."""
         self._begun.pop(attempt, None)
         self._lasting.pop(attempt, None)
+
+    def flush(self, can_wait: Callable[[], bool]) -> None:
+        """Wait until the reports that are there now are on disk, while `can_wait` allows that."""
+        if self._changed or self._is_writing:  # calls that have only begun have nothing to write
+            super().flush(can_wait)
 
     def rows(self) -> list[ActivityAttempt]:
         """Return the running tries, and those of which something is still to be written."""

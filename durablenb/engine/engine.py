@@ -423,8 +423,9 @@ class Engine(EngineLoop):
             self.committer.drain()
 
     def settle_log(self) -> None:
-        """Wait until what was printed by now is on disk, unless that can't be written now."""
-        self.log_writer.flush(lambda: self.committer.is_running and self.committer.failure is None)
+        """Wait until what calls have printed and reported is on disk, unless that can't be written now."""
+        for writer in self.log_writer, self.attempt_writer:
+            writer.flush(lambda: self.committer.is_running and self.committer.failure is None)
 
     def unfinished_lines(self, instance_ids: Sequence[str]) -> list[LogLine]:
         """Return the lines that these instances have printed and that have no end yet."""

@@ -178,6 +178,7 @@ def test_an_interrupt_ends_a_try_and_the_same_cell_makes_the_next():
         with pytest.raises(KeyboardInterrupt):
             handle.result()
         assert handle.result() == (2, "before the stop button")
+        assert hub.sql("select attempt from activities").fetchall() == [(2,)]  # however short it was
 
 
 def test_the_thread_that_sends_reports_ends_when_there_are_none():

@@ -152,7 +152,8 @@ def test_a_call_that_lost_its_worker_knows_its_attempt_and_its_checkpoint(client
     with df.TaskHub(":memory:", executor=df.DaskExecutor(client)) as hub:
         hub.add_activity(twice)
         hub.add_orchestrator(lambda context: (yield context.call_activity("twice", 1)), "main")
-        assert hub.run("main") == (2, "half")
+        assert hub.run("main", instance_id="one") == (2, "half")
+        assert hub.sql("select attempt from activities where instance_id = 'one'").fetchall() == [(2,)]
 
 
 def test_an_error_of_an_earlier_run_that_comes_late_runs_nothing_again(client, tmp_path):
