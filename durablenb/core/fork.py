@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from durablenb.core.requests import describe_event
+from durablenb.core.short_repr import short_repr
 from durablenb.model.events import (
     ALL_EVENTS,
     Ending,
@@ -111,15 +113,36 @@ def _checked_locks(past: Sequence[Event]) -> list[Event]:
     return list(past)
 
 
+def checked_outcomes(given: object, what: str) -> Mapping[int | str, Any]:
+    """Return the outcomes that a fork gets instead of the recorded ones.
+
+    Raises
+    ------
+    TypeError
+        If they aren't given by event or task.
+    """
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"{what} is {short_repr(given)}; expected a dict by task or by the id of an event, such as "
+            '{"#1": 31}.'
+        )
+    return given
+
+
+def task_of(history: Sequence[Event], key: int | str) -> int | None:
+    """Return the task that a key of `Past.with_results` names; None if it names none."""
+    if isinstance(key, str):
+        return int(key[1:]) if key[:1] == "#" and key.isascii() and key[1:].isdecimal() else None
+    event = next((event for event in history if event.event_id == key), None)
+    return getattr(event, "task_id", None)
+
+
 def last_settlement(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
     """Return the last event of these results, by the keys of `Past.with_results`, or None."""
     event_ids = []
     for key in keys:
-        task_id = int(key[1:]) if isinstance(key, str) and key[1:].isdecimal() else None
-        if isinstance(key, int):
-            event_ids.append(key)
-            named = next((event for event in history if event.event_id == key), None)
-            task_id = getattr(named, "task_id", None)
+        task_id = task_of(history, key)
+        event_ids += [key] if isinstance(key, int) else []
         event_ids += [
             event.event_id
             for event in history
@@ -193,10 +216,16 @@ class Past(Plain):
         Raises
         ------
         ValueError
-            If there is no such event or task, or it has no result.
+            If there is no such event or task, it has no result, or two keys name the same task.
         """
         changed = self
+        named: dict[int, int | str] = {}
         for key, value in results.items():
+            task_id = self._task_of(key)
+            if task_id is not None and named.setdefault(task_id, key) != key:
+                raise ValueError(
+                    f"{named[task_id]!r} and {key!r} both name task #{task_id}. Give one of them."
+                )
             changed = changed._with_result(key, value)
         return changed
 
@@ -308,19 +337,17 @@ class Past(Plain):
 
     def _task_of(self, key: int | str) -> int | None:
         """Return the number of a key's task, or None for an external event that was raised."""
-        if isinstance(key, str) and key.startswith("#") and key[1:].isdecimal():
-            return int(key[1:])
+        task_id = None if isinstance(key, bool) else task_of(self.events, key)
+        if task_id is not None:
+            return task_id
         if not isinstance(key, int) or isinstance(key, bool):
             raise ValueError(f"results has {key!r}; expected the id of an event, or a task such as '#3'.")
         event = next((event for event in self.events if event.event_id == key), None)
         if event is None:
             raise ValueError(f"There is no event {key} in the past that is shared.")
-        if isinstance(event, EventRaised):
-            return None
-        task_id: int | None = getattr(event, "task_id", None)
-        if task_id is None:
+        if not isinstance(event, EventRaised):
             raise ValueError(f"Event {key}, {describe_event(event)}, has no result to replace.")
-        return task_id
+        return None
 
 
 def _end(request: Event, value: Value, event_id: int, moment: datetime) -> Event:

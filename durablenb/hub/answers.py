@@ -6,33 +6,42 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from durablenb.core.fork import checked_outcomes, task_of
 from durablenb.model.budgets import is_model_request
 from durablenb.model.events import Event, Raised, Returned, TaskScheduled
-from durablenb.model.ids import task_number
 
 _NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 
 
-def answers_as_results(history: Sequence[Event], answers: Mapping[int | str, Any]) -> dict[int | str, Any]:
-    """Return answers of models and tools as results, by the same keys.
+def with_answers(
+    history: Sequence[Event], results: Mapping[int | str, Any] | None, answers: Mapping[int | str, Any]
+) -> dict[int | str, Any]:
+    """Return results with those that follow from answers of models and tools, by the same keys.
 
     Parameters
     ----------
     history
         The current execution.
-    answers
+    results, answers
         As for `Handle.fork`.
 
     Raises
     ------
+    TypeError
+        If one of them isn't a dict.
     ValueError
-        If a key is neither a request to a model nor a call of a tool.
+        If a key is neither a request to a model nor a call of a tool, or is in both.
     """
-    return {key: _result(history, key, answer) for key, answer in answers.items()}
+    given = {} if results is None else checked_outcomes(results, "results")
+    answered = checked_outcomes(answers, "answers")
+    twice = next((key for key in answered if key in given), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} is in results and in answers. Give it in one of them.")
+    return {**given, **{key: _result(history, key, answer) for key, answer in answered.items()}}
 
 
 def _result(history: Sequence[Event], key: int | str, answer: Any) -> Any:
-    task_id = _task(history, key)
+    task_id = task_of(history, key)
     call = next((e for e in history if isinstance(e, TaskScheduled) and e.task_id == task_id), None)
     former = _former(history, task_id)
     if isinstance(answer, BaseException):
@@ -66,14 +75,6 @@ def _model_answer(call: TaskScheduled, former: Any, answer: Any) -> Any:
 def _is_part(part: Any) -> bool:
     """Return True for a part as JSON, or as pydantic-ai's own object."""
     return hasattr(part, "part_kind") or (isinstance(part, dict) and "part_kind" in part)
-
-
-def _task(history: Sequence[Event], key: int | str) -> int | None:
-    """Return the task of a key: that of an event's id, or ``"#3"``."""
-    if isinstance(key, str):
-        return task_number(key)
-    event = next((event for event in history if event.event_id == key), None)
-    return getattr(event, "task_id", None)
 
 
 def _former(history: Sequence[Event], task_id: int | None) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from durablenb.core.fork import checked_outcomes
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import name_of
 from durablenb.core.status_history import history_events
@@ -399,7 +400,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         """
         text = None if input_ is NOTHING_GIVEN else self._control.encode(input_, "input")
         chosen = None if fork_id is None else checked_instance_id(fork_id)
-        outcomes = {key: self._outcome(value) for key, value in (results or {}).items()}
+        replaced = {} if results is None else checked_outcomes(results, "results")
+        outcomes = {key: self._outcome(value) for key, value in replaced.items()}
         return str(
             self._control.request(ForkInstance(asked_instance_id(instance_id), at, outcomes, text, chosen))
         )

@@ -592,10 +592,12 @@ class Handle(InstanceFigures):
 
         Raises
         ------
+        TypeError
+            If `results` or `answers` isn't a dict.
         ValueError
-            If the fork can't be made: there is no such event, it is in a critical section or in the last
-            episode, a sub-orchestration with an id of its own is running there, or the code has already read
-            its input.
+            If the fork can't be made: there is no such event, two keys name the same task, the event is in a
+            critical section or in the last episode, a sub-orchestration with an id of its own is running
+            there, or the code has already read its input.
         NonDeterminismError
             If the code doesn't fit this past; the message says where it differs.
         FunctionNotFoundError
@@ -633,12 +635,11 @@ class Handle(InstanceFigures):
         <review what-if: Completed, forked from r>
         >>> hub.close()
         """
-        if answers:
-            from durablenb.hub.answers import answers_as_results  # only needed for agents
+        if answers is not None:
+            from durablenb.hub.answers import with_answers  # only needed for agents
 
             self.hub.client.existing_id(self.id)
-            history = self._load([self.id]).get(self.id, [])
-            results = {**(results or {}), **answers_as_results(history, answers)}
+            results = with_answers(self._load([self.id]).get(self.id, []), results, answers)
         chosen = self.hub.client.fork(self.id, at, results=results, input_=input, fork_id=instance_id)
         return Handle(self.hub, chosen)
 

@@ -8,10 +8,12 @@ from tests.notebook.reading import page_of
 PRICES = {"m": {"input": 1, "output": 1}}
 
 
+LOOK = {"part_kind": "tool-call", "tool_name": "look", "args": {}, "tool_call_id": "c1"}
+
+
 def model(given):
     said = given["messages"][-1]["content"]
-    tool = {"part_kind": "tool-call", "tool_name": "look", "args": {}, "tool_call_id": "c1"}
-    parts = [tool] if said == "go" else [{"part_kind": "text", "content": f"found {said}"}]
+    parts = [LOOK] if said == "go" else [{"part_kind": "text", "content": f"found {said}"}]
     return {"parts": parts, "usage": {"input_tokens": 1_000, "output_tokens": 500}, "model_name": "m"}
 
 
@@ -64,6 +66,27 @@ def test_other_tasks_and_values_are_refused(handle):
         handle.fork(answers={"#0": 1})
     with pytest.raises(ValueError, match="a list of parts with 'part_kind'"):
         handle.fork(answers={"#0": ["text"]})
+
+
+@pytest.mark.parametrize("given", [["silver"], "silver", []])
+@pytest.mark.parametrize("what", ["answers", "results"])
+def test_outcomes_that_name_no_task_are_refused(handle, what, given):
+    with pytest.raises(TypeError, match=rf"^{what} is .*expected a dict by task"):
+        handle.fork(**{what: given})
+
+
+def test_a_task_has_one_outcome(handle):
+    (event,) = [e for e in handle.history() if type(e).__name__ == "TaskCompleted" and e.task_id == 1]
+    with pytest.raises(ValueError, match="'#1' is in results and in answers"):
+        handle.fork(results={"#1": {"result": "tin"}}, answers={"#1": "silver"})
+    for given in (
+        {"results": {event.event_id: {"result": "tin"}}, "answers": {"#1": "silver"}},
+        {"results": {event.event_id: {"result": "tin"}, "#1": {"result": "silver"}}},
+    ):
+        with pytest.raises(ValueError, match=rf"{event.event_id} and '#1' both name task #1"):
+            handle.fork(**given)
+    both = handle.fork(results={"#1": {"result": "tin"}}, answers={"#0": [LOOK]})
+    assert both.result() == "found tin"
 
 
 def test_many_forks_are_ranked_by_a_query(handle):
