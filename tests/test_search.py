@@ -27,7 +27,6 @@ TASKS = {
 
 @pytest.fixture(scope="module")
 def search_words():
-    pytest.importorskip("sphinx")
     path = DOCS / "_ext" / "search_words.py"
     spec = importlib.util.spec_from_file_location("search_words", path)
     module = importlib.util.module_from_spec(spec)

@@ -1,7 +1,8 @@
 """Tool sets whose tools are known only when the run begins: MCP servers, dynamic ones."""
 
-import pytest
+from mcp.server.mcpserver import MCPServer
 from pydantic_ai import Agent
+from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.toolsets import DynamicToolset, FunctionToolset
 
 from tests.agents.scripts import Script, calls, says
@@ -9,10 +10,7 @@ from tests.agents.test_runs import activities
 
 
 def test_listing_and_calling_an_mcp_server_are_activities(hub):
-    mcp = pytest.importorskip("mcp.server.mcpserver")
-    from pydantic_ai.mcp import MCPToolset
-
-    server, served = mcp.MCPServer("files"), []
+    server, served = MCPServer("files"), []
 
     @server.tool()
     def size(path: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
 
 import durablenb as df
@@ -19,7 +20,6 @@ from tests.browser.mounted import GROUNDS, mounted
 from tests.notebook.reading import scene
 from tests.notebook.scenes import A
 
-AXE_SCRIPT = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 RUN = """async (root) => {

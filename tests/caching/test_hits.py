@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas as pd
 import pytest
 
 import durablenb as df
@@ -279,7 +280,6 @@ def test_pipelined_durability_remembers(tmp_path, runs):
 
 
 def test_frames_are_shared_by_their_hash(tmp_path, runs):
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"a": range(1_000)})
     with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
 

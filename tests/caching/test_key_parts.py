@@ -4,6 +4,8 @@ import sys
 import threading
 from types import ModuleType
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import durablenb as df
@@ -23,9 +25,9 @@ def work(x):
         lambda: {1, 2, 3, "a", "b"},
         lambda: float("nan"),
         lambda: {"a": [1.5, None, True]},
-        lambda: pytest.importorskip("pandas").DataFrame({"a": [1, 2], "b": ["x", None]}),
-        lambda: pytest.importorskip("numpy").arange(10).reshape(2, 5),
-        lambda: pytest.importorskip("numpy").asfortranarray(pytest.importorskip("numpy").eye(3)),
+        lambda: pd.DataFrame({"a": [1, 2], "b": ["x", None]}),
+        lambda: np.arange(10).reshape(2, 5),
+        lambda: np.asfortranarray(np.eye(3)),
     ],
 )
 def test_equal_inputs_have_equal_keys(make):
@@ -38,8 +40,6 @@ def test_inputs_that_differ_in_type_or_order_have_different_keys():
 
 
 def test_frames_that_differ_have_different_keys():
-    pd = pytest.importorskip("pandas")
-    np = pytest.importorskip("numpy")
     frames = [
         pd.DataFrame({"a": [1, 2]}),
         pd.DataFrame({"a": [2, 1]}),

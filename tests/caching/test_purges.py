@@ -1,5 +1,6 @@
 """Results outlive their instances, until they are cleared."""
 
+import pandas as pd
 import pytest
 
 import durablenb as df
@@ -12,7 +13,6 @@ def blobs(hub):
 
 @pytest.mark.parametrize("reopens", [False, True])
 def test_results_outlive_their_instance(tmp_path, runs, reopens):
-    pd = pytest.importorskip("pandas")
     path = tmp_path / "flows.duckdb"
 
     def define(hub):
@@ -55,7 +55,6 @@ def test_results_outlive_their_instance(tmp_path, runs, reopens):
 
 
 def test_what_the_cache_alone_refers_to_goes_when_it_is_cleared(tmp_path):
-    pd = pytest.importorskip("pandas")
     with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
         hub.add_activity(lambda number: pd.DataFrame({"a": range(number)}), "one", cache=True)
         hub.add_activity(lambda number: pd.DataFrame({"b": range(number)}), "two", cache=True)
@@ -107,7 +106,6 @@ def test_generations_that_are_deleted_leave_their_results(tmp_path, runs):
 
 def framed(hub, runs, **names):
     """Register an activity for each name, which returns a frame with a value, and an orchestrator of it."""
-    pd = pytest.importorskip("pandas")
     for name, (value, policy) in names.items():
 
         def frame(number, value=value):

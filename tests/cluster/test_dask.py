@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from distributed import Client, Nanny
 
@@ -64,7 +65,6 @@ def test_a_failure_keeps_its_type(client):
 
 
 def test_a_value_of_any_size_and_kind_goes_there_and_back(client):
-    np = pytest.importorskip("numpy")
 
     def double(array):
         return array * 2
@@ -82,7 +82,6 @@ def test_a_value_of_any_size_and_kind_goes_there_and_back(client):
 
 
 def test_a_large_input_is_sent_once(client, monkeypatch):
-    np = pytest.importorskip("numpy")
     sent = []
     scatter = Client.scatter
     monkeypatch.setattr(

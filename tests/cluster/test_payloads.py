@@ -2,13 +2,12 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 import durablenb as df
 from durablenb.values.payload_files import PayloadFolder
 from tests.cluster.conftest import until
-
-np = pytest.importorskip("numpy")
 
 pytestmark = pytest.mark.usefixtures("alone")
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import ray
 
@@ -114,7 +115,6 @@ def test_times_workers_and_output_are_those_of_the_cluster(hub):
 
 
 def test_a_large_input_is_sent_once_and_a_failure_keeps_its_type(hub, monkeypatch):
-    np = pytest.importorskip("numpy")
     sent, trim = [], SentParts.trim
     monkeypatch.setattr(SentParts, "trim", lambda self: sent.append(set(self._parts)) or trim(self))
 
@@ -186,7 +186,6 @@ def test_a_call_that_ends_its_worker_runs_again_and_fails_at_last(hub):
 
 
 def test_large_results_stay_on_the_cluster(hub, tmp_path):
-    np = pytest.importorskip("numpy")
     executor = df.RayExecutor(payloads=tmp_path)
     hub.add_activity(lambda n: np.full(300_000, n), "fill", executor=executor)
     hub.add_orchestrator(lambda context: (yield context.call_activity("fill", 1.0, df.RawValue)), "one")

@@ -1,5 +1,6 @@
 """A call that gets a remembered result is shown as "from cache" wherever calls are shown."""
 
+import matplotlib.pyplot as plt
 import pytest
 
 import durablenb as df
@@ -73,7 +74,6 @@ def test_a_comparison_shows_it_instead_of_a_duration(hub):
 
 
 def test_a_figure_has_marks_for_them(handle):
-    plt = pytest.importorskip("matplotlib.pyplot")
     axes = handle.plot_timeline()
     (marks,) = [one for one in axes.collections if one.get_gid() == "from-cache"]
     assert len(marks.get_offsets()) == 3
