@@ -5,11 +5,11 @@ Data is escaped, and MathJax doesn't process it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from durablenb.notebook.palette import Look, pill
-from durablenb.notebook.svg import clean, image, image_data
+from durablenb.notebook.svg import WIDTH, clean, image, image_data
 
 TEXT_LIMIT = 2_000
 """Maximum characters shown of a value."""
@@ -105,27 +105,31 @@ NARROW = 560
 """Width in pixels of a picture's variant for narrow pages."""
 
 
-def picture(drawn: tuple[str, str] | None, narrow: tuple[str, str] | None = None) -> Markup:
-    """Return an SVG document and its sentence as an image; `narrow` is its variant for narrow pages.
+def picture(drawn: tuple[str, str] | None) -> Markup:
+    """Return an SVG document and its sentence as an image."""
+    return Markup("") if drawn is None else markup("<p>", image(*drawn), "</p>")
+
+
+def responsive_picture(draw: Callable[[float], tuple[str, str] | None]) -> Markup:
+    """Return a picture that is drawn for a width as an image, with a variant for narrow pages.
 
     A large picture has no variant, since notebooks are saved with both. JupyterLab removes the variant from
     a notebook that isn't trusted. So that such a picture stays readable, a narrow place scrolls.
     """
-    return _variants(drawn, narrow, "" if narrow is None else f"min-width:{NARROW}px")
+    return _variants(draw, f"min-width:{NARROW}px")
 
 
-def wide_picture(drawn: tuple[str, str] | None, narrow: tuple[str, str] | None = None) -> Markup:
-    """Return a picture as an image that keeps its size, so that it stays readable: a narrow place scrolls."""
-    return _variants(drawn, narrow, "max-width:none")
+def wide_picture(draw: Callable[[float], tuple[str, str] | None]) -> Markup:
+    """Return a picture as `responsive_picture` does, but one that keeps its size and scrolls."""
+    return _variants(draw, "max-width:none")
 
 
-def _variants(drawn: tuple[str, str] | None, narrow: tuple[str, str] | None, style: str) -> Markup:
-    if drawn is None:
+def _variants(draw: Callable[[float], tuple[str, str] | None], style: str) -> Markup:
+    drawn, narrow = draw(WIDTH), draw(NARROW)
+    if drawn is None or narrow is None:
         return Markup("")
-    wide = image(*drawn)
-    if style:
-        wide = wide.replace("<img ", f'<img style="{style}" ', 1)
-    if narrow is None or len(narrow[0]) > _LARGE:
+    wide = image(*drawn).replace("<img ", f'<img style="{style}" ', 1)
+    if len(narrow[0]) > _LARGE:
         return markup("<p>", wide, "</p>")
     source = f'<source media="(max-width: 800px)" srcset="{image_data(narrow[0])}">'
     return markup("<p><picture>", source, wide, "</picture></p>")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from durablenb.analysis.calls import Call
 from durablenb.analysis.compare import Comparison, Side, took_text
 from durablenb.analysis.compare_groups import PairGroup, group_differences, group_pairs, side_text
 from durablenb.analysis.text import table_text
 from durablenb.analysis.value_text import value_text
-from durablenb.notebook.html import NARROW, Markup, card, code, fold, heading, line, markup, picture, table
+from durablenb.notebook.html import Markup, card, code, fold, heading, line, markup, responsive_picture, table
 from durablenb.notebook.palette import BLUE, RED, SOLIDS, VIOLET
 from durablenb.notebook.still.time_scale import Scale
-from durablenb.notebook.svg import HAIR, MUTED, NARROWER, RIM, WIDTH, Drawing, number
+from durablenb.notebook.svg import HAIR, MUTED, NARROWER, RIM, Drawing, number
 from durablenb.notebook.words import lasting, plural
 
 _DRAWN = 40
@@ -43,7 +44,7 @@ def comparison_card(shown: Comparison) -> str:
     groups = group_pairs(shown)
     return card(
         title,
-        picture(_drawing(shown, groups, WIDTH), _drawing(shown, groups, NARROW)),
+        responsive_picture(partial(_drawing, shown, groups)),
         _sides(shown),
         _differences(shown),
         _steps(shown, groups),

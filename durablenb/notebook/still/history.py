@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from durablenb.analysis.history import History, event_value
 from durablenb.analysis.logs import Log, line_text
@@ -12,7 +13,6 @@ from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.logs import LogLine
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import (
-    NARROW,
     Markup,
     block,
     card,
@@ -110,7 +110,7 @@ def history_card(shown: History) -> str:
         heading(
             markup("<b>History</b>"), "of", code(shown.instance_id, 256), "·", plural(len(shown), "event")
         ),
-        wide_picture(timeline_svg(snapshot), timeline_svg(snapshot, NARROW)),
+        wide_picture(partial(timeline_svg, snapshot)),
         history_table(list(shown)),
     )
 

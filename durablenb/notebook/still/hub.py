@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple
+from functools import partial
 
 from durablenb.analysis.fleet import PACE_SECONDS, EntityCounts, Fleet, HubPace
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.text import table_text
 from durablenb.model.display import HubView
-from durablenb.model.queues import QueueState
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import (
-    NARROW,
     Markup,
     card,
     code,
@@ -21,7 +20,7 @@ from durablenb.notebook.html import (
     heading,
     line,
     markup,
-    picture,
+    responsive_picture,
     table,
 )
 from durablenb.notebook.palette import BLUE, RED, SOLIDS, draw_glyph, status_look
@@ -62,17 +61,15 @@ def hub_card(shown: HubView) -> str:
     return card(
         heading(markup("<b>", line(shown.text.strip("<>")), "</b>"), "·", about),
         heading(markup("<b>", line(missing_words(shown.missing), 400), "</b>")) if shown.missing else "",
-        picture(fleet_svg(fleet), fleet_svg(fleet, NARROW)),
+        responsive_picture(partial(fleet_svg, fleet)),
         fold("Counts", table(("orchestrator", "instances", "by status"), counts)) if counts else "",
-        _queues(shown.queues) if shown.queues else "",
+        markup(responsive_picture(partial(queues_svg, shown.queues)), queues_table(shown.queues))
+        if shown.queues
+        else "",
         _entities_table(fleet) if fleet.entities else "",
         fold(latest, table(header, rows), is_open=True) if rows else "",
         "" if rows or fleet.entities else table((), [_EMPTY]),
     )
-
-
-def _queues(states: Sequence[QueueState]) -> Markup:
-    return markup(picture(queues_svg(states), queues_svg(states, NARROW)), queues_table(states))
 
 
 _NAMED = 12
@@ -121,7 +118,7 @@ def instances_card(shown: InstanceList) -> str:
     header = ("orchestrator", "instance", "status", "created (UTC)", "last event (UTC)")
     counts = Fleet({plural(len(shown), "instance"): shown.counts()} if shown else {}, ())
     return card(
-        picture(fleet_svg(counts), fleet_svg(counts, NARROW)),
+        responsive_picture(partial(fleet_svg, counts)),
         table(header, rows or [("none", "", "", "", "")]),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from durablenb.analysis.conversation import read_conversation
@@ -15,7 +16,6 @@ from durablenb.analysis.timeline import timeline_text
 from durablenb.model.display import Displayed
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import (
-    NARROW,
     Markup,
     badge,
     block,
@@ -25,7 +25,7 @@ from durablenb.notebook.html import (
     heading,
     line,
     markup,
-    picture,
+    responsive_picture,
     table,
     wide_picture,
 )
@@ -63,8 +63,8 @@ def picture_card(shown: InstanceSnapshot) -> str:
         *(heading(f"{label}:", words) for label, words in state_rows(shown)),
         failure_table(status.failure_details) if status.failure_details else "",
         waits_table(shown.waits, shown.now) if shown.waits else "",
-        picture(graph_svg(shown), graph_svg(shown, NARROW)),
-        wide_picture(timeline_svg(shown), timeline_svg(shown, NARROW)),
+        responsive_picture(partial(graph_svg, shown)),
+        wide_picture(partial(timeline_svg, shown)),
         _conversation(shown),
         _outputs(shown.outputs),
         _steps(shown),
@@ -242,10 +242,10 @@ def single_picture_card(single: SinglePicture) -> str:
     name = markup("<b>", line(shown.status.name or ""), "</b>")
     head = heading(badge(status_look(shown.word)), name, code(shown.status.instance_id or "", 256))
     if is_graph:
-        return card(head, picture(graph_svg(shown), graph_svg(shown, NARROW)))
+        return card(head, responsive_picture(partial(graph_svg, shown)))
     return card(
         head,
-        wide_picture(timeline_svg(shown), timeline_svg(shown, NARROW)) or heading("No time has passed yet."),
+        wide_picture(partial(timeline_svg, shown)) or heading("No time has passed yet."),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 
 from durablenb.analysis.conversation import read_conversation
@@ -10,7 +11,6 @@ from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.html import (
-    NARROW,
     Markup,
     badge,
     card,
@@ -19,7 +19,7 @@ from durablenb.notebook.html import (
     heading,
     line,
     markup,
-    picture,
+    responsive_picture,
     table,
     wide_picture,
 )
@@ -68,7 +68,7 @@ def instance_sections(shown: InstanceCard) -> list[Markup]:
         Markup(failure_table(status.failure_details) if status.failure_details else ""),
         Markup(traceback_fold(status.failure_details)),
         waits_table(snapshot.waits, snapshot.now) if snapshot.waits else Markup(""),
-        picture(graph_svg(snapshot), graph_svg(snapshot, NARROW)),
+        responsive_picture(partial(graph_svg, snapshot)),
         _section("Conversation", conversation_html(turns)) if turns else Markup(""),
         _section("Outputs", outputs_html(outputs)) if outputs else Markup(""),
         _section("Input and result", _values(shown)),
@@ -76,7 +76,7 @@ def instance_sections(shown: InstanceCard) -> list[Markup]:
             "Timings",
             markup(
                 _times(snapshot),
-                wide_picture(timeline_svg(snapshot), timeline_svg(snapshot, NARROW)),
+                wide_picture(partial(timeline_svg, snapshot)),
                 steps_table(snapshot),
             ),
         ),
