@@ -125,7 +125,6 @@ class LiveEntity(LiveView):
         self._id = str(entity.entity_id)
         self._seen = (-1, -1)
         self._shown: EntitySnapshot
-        self._drawn_at = self._drawn_width = 0.0
         self._pane = OperationsTable(self._id, self._ask)
         super().__init__(afterwards=self._journal.after_kernel, **traits)
 
@@ -156,15 +155,14 @@ class LiveEntity(LiveView):
         is_new, self._seen = seen != self._seen, seen
         self.has_news |= is_new
         is_due = time.monotonic() - self._drawn_at >= TICK
-        is_resized = self._width != self._drawn_width
-        regions = self._pictures() if is_new or is_due or is_resized else {}
+        regions = self._pictures() if is_new or is_due else {}
         if is_new or is_stale:
             head = _head(self._shown, is_read_only=self._entity._hub._control.is_read_only)
             regions |= {"head": head, "operations": self._pane.operations(), "detail": self._detail()}
         return regions
 
     def _pictures(self) -> dict[str, str]:
-        self._drawn_at, self._drawn_width = time.monotonic(), self._width
+        self._drawn_at = time.monotonic()
         shown = self._shown = self._entity._view()
         drawn = entity_svg(shown, self._width)
         self.label = drawn[1]

@@ -91,7 +91,7 @@ class HubList(LiveView):
         self._hub = hub
         self._journal = hub._journal
         self._written: tuple[object, ...] | None = None
-        self._drawn_at = self._listed_at = self._drawn_width = 0.0
+        self._listed_at = 0.0
         self._has_pace = False
         self._pace_counter = PaceCounter()
         self._fleet = Fleet({}, ())
@@ -123,9 +123,7 @@ class HubList(LiveView):
         if not (is_new or is_stale):
             return self._by_time() if is_due else {}
         self.has_news |= is_new
-        is_resized = self._width != self._drawn_width
-        figures = is_new or is_due or is_resized  # what else the user does doesn't change them
-        regions = self._figures() if figures else {}
+        regions = self._figures() if is_new or is_due else {}  # a filter, say, doesn't change them
         if self.tab == "entities":
             regions["entities"] = self._entities.entities()
         else:
@@ -151,7 +149,6 @@ class HubList(LiveView):
         shown = self._hub._view(latest=0)
         assert isinstance(shown.fleet, Fleet)
         self._fleet = shown.fleet
-        self._drawn_width = self._width
         drawn = fleet_svg(self._fleet, self._width)
         self.label, words = drawn[1], missing_words(shown.missing)
         return {

@@ -87,6 +87,7 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
         self._ticks = ticks
         self._active_at = ticks()
         self._width = WIDTH
+        self._drawn_at = 0.0
         self._freezes = False
         self._is_stale = True
         self._was_over = False
@@ -262,6 +263,7 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
     def do_width(self, pixels: Any = WIDTH, **_: Any) -> None:
         """Draw the pictures for this width, at which the page shows them."""
         self._width = min(max(int(pixels), _NARROWEST), _WIDEST)
+        self._drawn_at = 0.0  # so pictures are due
 
     def do_look(self, **_: Any) -> None:
         """Draw the tab that was chosen; the refresh after each message does it."""
