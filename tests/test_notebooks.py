@@ -9,6 +9,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 INDEX = (ROOT / "docs/tutorial/index.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| \[(.+)\]\(\.\./\.\./notebooks/(.+)\) \| (\d+) \|", INDEX, re.MULTILINE)
+"""The title, the file and the minutes of each lesson, as the index has them."""
+
 ABOUT = re.compile(
     r"- \*\*Outcomes\*\*: you can .+\n- \*\*Time\*\*: (\d+) minutes\n- \*\*Before this\*\*: ", re.DOTALL
 )
@@ -63,10 +66,14 @@ def printed(cell):
 
 def test_it_begins_with_outcomes_time_and_what_it_builds_on(lesson):
     path, notebook = lesson
-    minutes = ABOUT.search(notebook.cells[0].source)[1]
-    assert re.search(rf"notebooks/{re.escape(path.name)}\) \| {minutes} \|", INDEX), (
-        "another time, or no row, in the index"
-    )
+    first = notebook.cells[0].source
+    minutes = ABOUT.search(first)[1]
+    ((title, found),) = [(title, found) for title, file, found in ROWS if file == path.name]
+    assert first.startswith(f"# {title}")
+    assert found == minutes
+    before = re.findall(r"\((\d\d_[a-z_]+\.ipynb)", first.partition("**Before this**")[2])
+    later = path.name if path.name < "2" else "2"  # an elective needs no other one
+    assert [name for name in before if name >= later] == []
 
 
 def test_it_asks_for_a_prediction_and_hides_the_answer(lesson):
@@ -74,6 +81,7 @@ def test_it_asks_for_a_prediction_and_hides_the_answer(lesson):
     asked = predictions(notebook)
     assert asked
     for before, cell, after in asked:
+        assert re.search(r"^(\*\*Predict\.\*\*|## Predict: )", before, re.MULTILINE)
         assert "?" in before
         assert cell.outputs
         assert after.startswith(FOLDED_ANSWER)
@@ -102,6 +110,27 @@ def test_what_the_page_folds_is_folded_in_jupyterlab(lesson):
     for cell in codes(notebook):
         for tag in cell.metadata.get("tags", []):
             assert TAGS[tag] is None or cell.metadata.jupyter == TAGS[tag]
+
+
+def test_the_pages_about_the_course_add_up():
+    assert [file for _, file, _ in ROWS] == [path.name for path in LESSONS]
+    minutes = {title: int(found) for title, _, found in ROWS}
+    core = [int(found) for _, file, found in ROWS if file < "2"]
+    assert "They take eight hours." in INDEX
+    assert round(sum(core) / 60) == 8
+    path = re.search(
+        r"^- \*\*Data scientist\*\*: (.+?) They take three hours\.", INDEX, re.MULTILINE | re.DOTALL
+    )[1]
+    titles = [" ".join(title.split()) for title in re.findall(r"\*(.+?)\*", path, re.DOTALL)]
+    assert round(sum(minutes[title] for title in titles) / 60) == 3
+    plan = (ROOT / "docs/tutorial/teaching.md").read_text(encoding="utf-8")
+    begun = 0
+    for hour, minute, took, what in re.findall(r"^\| (\d):(\d\d) \| (\d+) \| (.+?) \|", plan, re.MULTILINE):
+        assert 60 * int(hour) + int(minute) == begun, what
+        assert minutes.get(what.strip("*"), int(took)) == int(took)
+        begun += int(took)
+    assert 180 <= begun <= 240  # half a day
+    assert f"{len(LESSONS)} notebooks" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_lessons_are_numbered():
