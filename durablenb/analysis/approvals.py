@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from durablenb.model.conversations import APPROVAL, REQUEST, Decision, tool_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import duckdb
-
-_PREFIX = "approval."
 
 _QUERY = f"""
 with family as (select instance_id from tree($id)),
 called as (
     select instance_id, execution_id, name, seq, unnest(cast(result -> '$.parts' as json[])) as part
     from activities
-    where instance_id in (from family) and status = 'Completed' and name like '%.model'
+    where instance_id in (from family) and status = 'Completed' and name like '%{REQUEST}'
 )
 select wait.instance_id, wait.name, wait.subscribed, called.name, part ->> 'tool_name', part -> 'args'
 from external_events as wait
@@ -27,9 +27,9 @@ join instances as open
     on open.execution_id = wait.execution_id and open.status in ('Running', 'Pending', 'Suspended')
 left join called
     on called.instance_id = wait.instance_id and called.execution_id = wait.execution_id
-    and called.part ->> 'tool_call_id' = wait.name[{len(_PREFIX) + 1}:]
+    and called.part ->> 'tool_call_id' = wait.name[{len(APPROVAL) + 1}:]
 where wait.instance_id in (from family) and wait.status = 'Pending'
-    and starts_with(wait.name, '{_PREFIX}')
+    and starts_with(wait.name, '{APPROVAL}')
 qualify row_number() over (partition by wait.instance_id, wait.task_id order by called.seq desc) = 1
 order by wait.seq
 """
@@ -76,7 +76,7 @@ class Approval:
         StoreError
             If the hub is only read, or closed.
         """
-        self._decide({"approve": True, **({} if args is None else {"args": args})})
+        self._decide(Decision(True, args=args))
 
     def deny(self, message: str | None = None) -> None:
         """Don't let the tool run.
@@ -91,10 +91,10 @@ class Approval:
         StoreError
             If the hub is only read, or closed.
         """
-        self._decide({"approve": False, **({} if message is None else {"message": message})})
+        self._decide(Decision(False, message=message))
 
-    def _decide(self, decision: dict[str, Any]) -> None:
-        self._raise_event(self.instance_id, _PREFIX + self.call_id, decision)
+    def _decide(self, decision: Decision) -> None:
+        self._raise_event(self.instance_id, APPROVAL + self.call_id, decision.payload)
 
 
 def find_approvals(
@@ -116,8 +116,8 @@ def find_approvals(
         Approval(
             tool or "",
             _arguments(args),
-            (model or "").removesuffix(".model"),
-            event.removeprefix(_PREFIX),
+            (model or "").removesuffix(REQUEST),
+            event.removeprefix(APPROVAL),
             instance,
             since.replace(tzinfo=UTC),
             raise_event,
@@ -127,8 +127,5 @@ def find_approvals(
 
 
 def _arguments(args: str | None) -> dict[str, Any]:
-    """Return the arguments of a call, which a model gives as an object, or as the text of one."""
-    given = json.loads(args or "{}")
-    if isinstance(given, str):
-        given = json.loads(given or "{}")
+    given = tool_arguments(json.loads(args or "{}"))
     return given if isinstance(given, dict) else {}

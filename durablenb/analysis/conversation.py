@@ -9,7 +9,18 @@ from datetime import datetime
 from typing import Any, Literal
 
 from durablenb.analysis.text import plural
-from durablenb.model.budgets import REQUEST, Budget, Usage, is_model_request
+from durablenb.model.budgets import Budget, Usage
+from durablenb.model.conversations import (
+    APPROVAL,
+    REQUEST,
+    RESULT,
+    Decision,
+    is_model_request,
+    json_object,
+    json_value,
+    tool_arguments,
+    tool_call_id,
+)
 from durablenb.model.events import (
     Ending,
     Event,
@@ -25,12 +36,6 @@ from durablenb.model.events import (
 
 ToolState = Literal["open", "waiting", "deferred", "approved", "denied", "running", "completed", "failed"]
 """The state of a tool's call: "waiting" for an approval, "deferred" until a result comes from elsewhere."""
-
-APPROVAL = "approval."
-"""The beginning of the name of the external event that decides a call of a tool."""
-
-RESULT = "result."
-"""The beginning of the name of the external event with the result of a call that runs elsewhere."""
 
 WAITS: dict[str, ToolState] = {APPROVAL: "waiting", RESULT: "deferred"}
 """The states of calls that wait, by the beginning of the event's name."""
@@ -175,10 +180,9 @@ class ConversationReader:
 
     def _scheduled(self, event: TaskScheduled) -> None:
         if is_model_request(event.name, event.input):
-            given = _mapping(event.input)
             turn = self._open.get(event.call_id)
             if turn is None:
-                self._ask(event, given)
+                self._ask(event, json_object(event.input))
             else:
                 turn.task_id, turn.attempt, turn.failure, turn.ended = (
                     event.task_id,
@@ -187,18 +191,14 @@ class ConversationReader:
                     None,
                 )
                 self._open[event.task_id] = turn
-        elif '"call_id"' in event.input:
-            call = self._calls.get(str(_mapping(event.input).get("call_id")))
-            if call is not None:
-                call.state, call.task_id = "running", event.task_id
-                given = _mapping(event.input)
-                call.args = given.get("args", call.args)
-                self._tools[event.task_id] = call
+        elif (call_id := tool_call_id(event.input)) in self._calls:
+            call = self._tools[event.task_id] = self._calls[call_id]
+            call.state, call.task_id = "running", event.task_id
+            call.args = json_object(event.input).get("args", call.args)
 
     def _ask(self, event: TaskScheduled, given: Mapping[str, Any]) -> None:
         agent = event.name.removesuffix(REQUEST)
-        messages = given.get("messages")
-        messages = messages if isinstance(messages, list) else []
+        messages = given["messages"]
         if given.get("after") is None:
             known = self._heard.get(agent, 0)
             known = known if known < len(messages) else 0
@@ -250,7 +250,7 @@ class ConversationReader:
                 turn.failure = event.failure.message if isinstance(event, Raised) else "It was canceled."
         elif call is not None:
             if isinstance(event, Returned):
-                result = _value(event.result)
+                result = json_value(event.result)
                 has_kind = isinstance(result, dict) and "kind" in result
                 call.result = result.get("result", result.get("message")) if has_kind else result
                 kind = result["kind"] if has_kind else "tool_return"
@@ -265,7 +265,7 @@ class ConversationReader:
                 call.result = event.failure.message if isinstance(event, Raised) else "It was canceled."
 
     def _answered(self, turn: Turn, text: str) -> None:
-        answer = _mapping(text)
+        answer = json_object(text)
         turn.usage = Usage.of_answer(text)
         if turn.usage is not None and self._budget is not None:
             turn.cost = self._budget.cost(turn.usage)
@@ -273,7 +273,7 @@ class ConversationReader:
             kind = str(part.get("part_kind", ""))
             if kind == "tool-call":
                 call_id = str(part.get("tool_call_id"))
-                call = ToolCall(call_id, str(part.get("tool_name", "")), _arguments(part.get("args")))
+                call = ToolCall(call_id, str(part.get("tool_name", "")), tool_arguments(part.get("args")))
                 turn.calls.append(call)
                 self._calls[call_id] = call
             elif part.get("content"):
@@ -300,17 +300,17 @@ class ConversationReader:
 
 def _decide(call: ToolCall, prefix: str, event: EventRaised) -> None:
     """Note in a call what an external event says about it."""
-    decision = _value(event.input)
-    if prefix == APPROVAL:
-        is_approved = decision.get("approve") if isinstance(decision, dict) else bool(decision)
-        call.state = "approved" if is_approved else "denied"
-        if isinstance(decision, dict):
-            edited = decision.get("args") or call.args
-            if edited != call.args:
-                call.original, call.args = ToolCall(call.call_id, call.name, call.args), edited
-            call.result = decision.get("message")
-    else:
-        call.state, call.result = "completed", decision
+    payload = json_value(event.input)
+    if prefix == RESULT:
+        call.state, call.result = "completed", payload
+        return
+    decision = Decision.of(payload)
+    if decision is None:  # the code waits for another one
+        call.state = "open"
+        return
+    call.state, call.result = "approved" if decision.approve else "denied", decision.message
+    if decision.args is not None and decision.args != call.args:
+        call.original, call.args = ToolCall(call.call_id, call.name, call.args), decision.args
 
 
 def read_conversation(events: Iterable[Event]) -> list[Turn]:
@@ -352,23 +352,6 @@ def dollars(cost: float) -> str:
 def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     parts = message.get("parts")
     return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-
-
-def _arguments(args: Any) -> Any:
-    """Return the arguments of a call, which may be the text of an object."""
-    return _value(args) if isinstance(args, str) else args
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    value = _value(text)
-    return value if isinstance(value, dict) else {}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _text(content: Any) -> str:

@@ -8,7 +8,8 @@ from durablenb.core.ports.store import Store
 from durablenb.engine.completions import Completions
 from durablenb.engine.jobs import ActivityJob
 from durablenb.engine.locks import Promise
-from durablenb.model.budgets import Budget, Usage, is_model_request
+from durablenb.model.budgets import Budget, Usage
+from durablenb.model.conversations import is_model_request
 from durablenb.model.errors import BudgetExceededError
 from durablenb.model.events import Event, ExecutionStarted, TaskCompleted, TaskFailed, TaskScheduled
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from durablenb.core.fork import checked_outcomes, task_of
-from durablenb.model.budgets import is_model_request
+from durablenb.model.conversations import is_model_request, tool_call_id
 from durablenb.model.events import Event, Raised, Returned, TaskScheduled
 
 _NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
@@ -48,7 +48,7 @@ def _result(history: Sequence[Event], key: int | str, answer: Any) -> Any:
         return answer
     if call is not None and is_model_request(call.name, call.input):
         return _model_answer(call, former, answer)
-    if call is not None and '"call_id"' in call.input:
+    if call is not None and tool_call_id(call.input) is not None:
         if former is not None and not (isinstance(former, dict) and "result" in former):
             return answer
         return {"kind": "tool_return", **({} if former is None else former), "result": answer}

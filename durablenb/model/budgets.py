@@ -11,9 +11,6 @@ from typing import Any, NamedTuple
 TAG = "durablenb.budget"
 """The tag of an instance that has its budget, as JSON."""
 
-REQUEST = ".model"
-"""Calls of activities whose names end so are requests to a model, if their input has messages."""
-
 _PRICES = ("input", "output", "cached_input", "cache_write")
 
 
@@ -134,11 +131,6 @@ class Usage(NamedTuple):
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
-
-
-def is_model_request(name: str, text: str) -> bool:
-    """Return True if a call of an activity is a request to a model, by its name and its input."""
-    return name.endswith(REQUEST) and '"messages"' in text
 
 
 def _check_prices(model: str, prices: Mapping[str, float]) -> None:

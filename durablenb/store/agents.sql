@@ -1,8 +1,8 @@
 -- What agents ask language models, and what it costs; see calls.sql.
 
--- One row a request to a model: a call of an activity named `<agent>.model` whose input has messages. A request that
--- ended in a past which forks share is one row, that of the instance which made it. Costs are by the prices of the budget of the instance,
--- or of the nearest one above it that has some. Turns are counted before shared ones are left out.
+-- One row a request to a model, by the rule of `is_model_request` in model/conversations.py. A request that ended in a
+-- past which forks share is one row, that of the instance which made it. Costs are by the prices of the budget of the
+-- instance, or of the nearest one above it that has some. Turns are counted before shared ones are left out.
 create or replace view llm_calls with (defer_binding) as
 with recursive starts as (
     select execution_id, attributes,
@@ -41,7 +41,10 @@ calls as (
     left join (
         select seq, event_id from journal where event_type in ('TaskCompleted', 'TaskFailed', 'TaskCanceled')
     ) e on e.seq = a.ended_seq
-    where a.name like '%.model' and contains(cast(a.input as varchar), '"messages"')
+    where a.name like '%.model' and (
+        (a.input ->> '$.messages[0].kind') in ('request', 'response')
+        or ((a.input ->> 'messages') = '[]' and (a.input ->> 'after') is not null)
+    )
 ),
 own as (
     select * from calls

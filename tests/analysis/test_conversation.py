@@ -12,6 +12,7 @@ from durablenb.analysis.conversation import (
     spent_text,
     with_streams,
 )
+from durablenb.model.conversations import Decision
 from durablenb.model.events import EventRaised
 from durablenb.notebook.still.conversation import conversation_html
 from tests.notebook.reading import page_of
@@ -174,6 +175,22 @@ def test_decisions_that_come_early_twice_or_undecided(hub):
     assert states_after("z", "yes") == ["completed", "denied", "waiting"]
     assert [one.call_id for one in handle.approvals()] == ["z"]
     assert states_after("z", True) == ["completed", "denied", "approved"]
+
+
+def test_of_two_events_the_one_that_decides_counts(hub):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        while Decision.of((yield context.wait_for_external_event("approval.x"))) is None:
+            pass
+        yield context.wait_for_external_event("Go")
+
+    handle = run(hub, [answer(call("x"))], main)
+    for payload in ("yes", {"approve": "true"}, {"approve": True, "args": {}}):
+        handle.raise_event("approval.x", payload)
+    while hub.step():
+        pass
+    ((one,),) = [turn.calls for turn in read_conversation(handle.history())]
+    assert (one.state, one.args, one.original.args) == ("approved", {}, {"a": 1})
 
 
 @pytest.mark.parametrize("end", ["cancel", "terminate"])

@@ -21,7 +21,9 @@ def bot(context):
     """Asks the model, calls its tool, and asks again; or returns the text that it answers."""
     said = context.get_input() or "go"
     for _ in range(3):
-        (part,) = (yield context.call_activity("bot.model", {"messages": [{"content": said}]}))["parts"]
+        (part,) = (
+            yield context.call_activity("bot.model", {"messages": [{"kind": "request", "content": said}]})
+        )["parts"]
         if part["part_kind"] == "text":
             return part["content"]
         try:

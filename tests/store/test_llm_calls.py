@@ -3,8 +3,11 @@
 import pytest
 
 import durablenb as df
+from durablenb.analysis.conversation import read_conversation
+from durablenb.model.conversations import is_model_request
 
 PRICES = {"gpt-x": {"input": 2, "output": 8, "cached_input": 0.5}}
+SAID = {"kind": "request", "parts": []}
 BUDGET = df.Budget(prices=PRICES)
 
 
@@ -20,9 +23,9 @@ def answer(given):
 
 
 def bot(context):
-    yield context.call_activity("bot.model", {"messages": [1], **(context.get_input() or {})})
+    yield context.call_activity("bot.model", {"messages": [SAID], **(context.get_input() or {})})
     yield context.call_activity("add", 1)
-    yield context.call_activity("bot.model", {"messages": [1, 2]})
+    yield context.call_activity("bot.model", {"messages": [SAID, SAID]})
 
 
 def above(context):
@@ -99,7 +102,7 @@ def test_attempts_are_rows_of_one_turn_and_other_calls_are_none():
 
     def tries(context):
         policy = df.RetryOptions(1, 2)
-        yield context.call_activity_with_retry("bot.model", policy, {"messages": [1]})
+        yield context.call_activity_with_retry("bot.model", policy, {"messages": [SAID]})
         yield context.call_activity("my.model", {"rows": 1})
 
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
@@ -110,3 +113,33 @@ def test_attempts_are_rows_of_one_turn_and_other_calls_are_none():
             (1, 1, "Failed", None, None),
             (1, 2, "Completed", 1_000_000, None),
         ]
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        ({"messages": [SAID]}, 1),
+        ({"messages": [{"kind": "response"}]}, 1),
+        ({"messages": [], "after": 0}, 1),
+        ({"messages": []}, 0),
+        ({"messages": ["Win a prize!"]}, 0),
+        ({"messages": [{"role": "user", "content": "hi"}]}, 0),
+        ({"messages": [{"kind": "letter"}]}, 0),
+        ({"messages": 5, "after": 0}, 0),
+        ({"messages": {"kind": "request"}}, 0),
+        ({"rows": [{"messages": [SAID]}]}, 0),
+        (["messages"], 0),
+        ('"messages"', 0),
+    ],
+)
+def test_an_activity_is_a_request_by_its_messages_for_views_and_budgets_alike(hub, given, count):
+    def calls(context):
+        yield context.call_activity("spam.model", given)
+
+    hub.add_activity(lambda given: {"usage": {"input_tokens": 1, "output_tokens": 1}}, "spam.model")
+    handle = hub.start(hub.orchestrator(calls), budget=df.Budget(tokens=1))
+    handle.result()
+    assert len(rows(hub, "seq")) == len(read_conversation(handle.history())) == count
+    (event,) = [event for event in handle.history() if isinstance(event, df.model.events.TaskScheduled)]
+    assert is_model_request(event.name, event.input) is bool(count)
+    assert not is_model_request("spam", event.input)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from durablenb.analysis.conversation import APPROVAL, ToolCall
+from durablenb.analysis.conversation import ToolCall
+from durablenb.model.conversations import APPROVAL, Decision
 from durablenb.notebook.html import Markup, line, markup
 from durablenb.notebook.live.interactive import attributes, button, field, text_area
 from durablenb.notebook.still.conversation import tool_call_line
@@ -63,7 +64,7 @@ class Decisions:
     def approve(self, name: str, fields: Mapping[str, Any], waiting: Mapping[str, ToolCall]) -> None:
         """Let a tool run, with the arguments in the form."""
         call = self._open(name, waiting)
-        decision: dict[str, Any] = {"approve": True}
+        edited = None
         if "args" in fields:
             args, error = _json(fields["args"])
             if not error and not isinstance(args, dict):
@@ -71,15 +72,14 @@ class Decisions:
             if error:
                 self._errors[name] = f"{error} Nothing was sent."
                 return
-            if args != _given(call):
-                decision["args"] = args
-        self._send(name, decision, "approved")
+            edited = None if args == _given(call) else args
+        self._send(name, Decision(True, args=edited).payload, "approved")
 
     def deny(self, name: str, fields: Mapping[str, Any], waiting: Mapping[str, ToolCall]) -> None:
         """Don't let a tool run; the model reads the reason in the form."""
         self._open(name, waiting)
         reason = str(fields.get("message", "")).strip()
-        self._send(name, {"approve": False, **({"message": reason} if reason else {})}, "denied")
+        self._send(name, Decision(False, message=reason or None).payload, "denied")
 
     def answer(self, name: str, fields: Mapping[str, Any], waiting: Mapping[str, ToolCall]) -> None:
         """Send the result of a tool that runs elsewhere."""

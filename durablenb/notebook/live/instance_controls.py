@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from durablenb.analysis.conversation import APPROVAL, ToolCall
+from durablenb.analysis.conversation import ToolCall
 from durablenb.analysis.progress import ProgressSnapshot
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.waits import Wait
 from durablenb.hub.control import Control, MovableClock
+from durablenb.model.conversations import APPROVAL
 from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
 from durablenb.notebook.live.decisions import Decisions
 from durablenb.notebook.live.interactive import badge, button, field, keep_button, row

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from durablenb.analysis.conversation import RESULT, WAITS, Said, ToolCall, Turn, dollars, spent_text
+from durablenb.analysis.conversation import WAITS, Said, ToolCall, Turn, dollars, spent_text
+from durablenb.model.conversations import RESULT
 from durablenb.notebook.html import Markup, block, code, fold, line, markup, prose, unbroken
 from durablenb.notebook.palette import AMBER, BLUE, GREEN, GREY, RED, SOLIDS, VIOLET
 from durablenb.notebook.words import lasting, plural
