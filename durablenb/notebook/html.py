@@ -102,7 +102,10 @@ _LARGE = 12_000
 """Characters of a picture's variant from which it is left out."""
 
 NARROW = 560
-"""Width in pixels of a picture's variant for narrow pages."""
+"""Width in pixels of a picture's variant for narrow windows."""
+
+_NARROW_WINDOW = 1280
+"""Width in pixels up to which a window is narrow: JupyterLab and its sidebar take some 430 pixels of it."""
 
 
 def picture(drawn: tuple[str, str] | None) -> Markup:
@@ -111,7 +114,7 @@ def picture(drawn: tuple[str, str] | None) -> Markup:
 
 
 def responsive_picture(draw: Callable[[float], tuple[str, str] | None]) -> Markup:
-    """Return a picture that is drawn for a width as an image, with a variant for narrow pages.
+    """Return a picture that is drawn for a width as an image, with a variant for narrow windows.
 
     A large picture has no variant, since notebooks are saved with both. JupyterLab removes the variant from
     a notebook that isn't trusted. So that such a picture stays readable, a narrow place scrolls.
@@ -131,7 +134,7 @@ def _variants(draw: Callable[[float], tuple[str, str] | None], style: str) -> Ma
     wide = image(*drawn).replace("<img ", f'<img style="{style}" ', 1)
     if len(narrow[0]) > _LARGE:
         return markup("<p>", wide, "</p>")
-    source = f'<source media="(max-width: 800px)" srcset="{image_data(narrow[0])}">'
+    source = f'<source media="(max-width: {_NARROW_WINDOW}px)" srcset="{image_data(narrow[0])}">'
     return markup("<p><picture>", source, wide, "</picture></p>")
 
 

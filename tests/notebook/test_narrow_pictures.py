@@ -1,4 +1,4 @@
-"""Graphs and timelines have a variant for narrow pages, in which all words have room."""
+"""Graphs and timelines have a variant for narrow windows, in which all words have room."""
 
 from __future__ import annotations
 
