@@ -63,6 +63,7 @@ class _Call:
     worker: str | None = None
     """The worker that runs it, once that has said so."""
     next_line: int = 0
+    """The number of lines that this run has printed and the hub has received."""
     checkpoint: str | None = None
     losses: int = 0
     tries: int = 0
@@ -399,12 +400,12 @@ class ClusterSession:
             return
         if answer.session != self._id:
             call.job.joined()
-        self._take_reports(call, answer.first, answer.lines, answer.latest)
         self._do(partial(self._compare_clocks, answer.node, answer.worker))
         ago = self._clocks.ago(answer.ended, answer.node)
         if answer.attempt > 1 and answer.attempt > call.job.info.attempt and call.job.is_wanted:
             # It was too short for a message.
             call.job.begin(answer.worker, ago=ago + answer.took, attempt=answer.attempt)
+        self._take_reports(call, answer.first, answer.lines, answer.latest)
         self._record(call, answer.outcome, answer.worker, answer.took, ago)
 
     def _record(
@@ -475,7 +476,7 @@ class ClusterSession:
         if call.worker is None and not call.job.begin(worker):  # it may have begun, and died at once
             self._end(call)
             return
-        call.worker = None
+        call.worker, call.next_line = None, 0
         if call.losses < self._allowed_losses:
             self._submit_again(call)
             return

@@ -145,8 +145,10 @@ def test_a_call_that_lost_its_worker_knows_its_attempt_and_its_checkpoint(client
         activity = df.current_activity()
         if activity.attempt == 1:
             activity.checkpoint("half")
+            print("the first one")
             time.sleep(1)
             os._exit(1)
+        print("the second one")
         return activity.attempt, activity.last_checkpoint
 
     with df.TaskHub(":memory:", executor=df.DaskExecutor(client)) as hub:
@@ -154,6 +156,8 @@ def test_a_call_that_lost_its_worker_knows_its_attempt_and_its_checkpoint(client
         hub.add_orchestrator(lambda context: (yield context.call_activity("twice", 1)), "main")
         assert hub.run("main", instance_id="one") == (2, "half")
         assert hub.sql("select attempt from activities where instance_id = 'one'").fetchall() == [(2,)]
+        lines = [(line.attempt, line.message) for line in hub.handle("one").logs()]
+        assert lines == [(1, "the first one"), (2, "the second one")]
 
 
 def test_an_error_of_an_earlier_run_that_comes_late_runs_nothing_again(client, tmp_path):
