@@ -72,8 +72,6 @@ class WriteBatch:
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
     callbacks: list[Callable[[], None]] = field(default_factory=list)
     number: int = 0
-    is_awaited: bool = False
-    """True if nothing is left to do until it is on disk: a thread that leads commits it."""
 
     def __bool__(self) -> bool:
         return bool(
@@ -169,8 +167,11 @@ class Committer:
         self._thread = locks.Thread(target=self._run, name="durablenb-committer", daemon=True)
         self._thread.start()
 
-    def submit(self, batch: WriteBatch) -> None:
-        """Take a batch; return at once."""
+    def submit(self, batch: WriteBatch, *, is_awaited: bool = False) -> None:
+        """Take a batch; return at once.
+
+        With `is_awaited`, nothing is left to do until it is on disk: a thread that leads commits it.
+        """
         batch.number = next(self._numbers)
         self._queue.put(batch)
         self._submitted = batch.number  # after an interrupt before this, `drain` doesn't wait for the batch
@@ -178,10 +179,10 @@ class Committer:
         # Checked after the put, so that either this thread or the ending one sees the other's change.
         if self._end is not None:
             self._refuse_rest(self._end)
-        elif batch.is_awaited and self.has_leader:
+        elif is_awaited and self.has_leader:
             self._must_lead = True
         else:
-            self._bell.put(None)
+            self.nudge()
 
     def lead(self) -> None:
         """Commit what was left to the calling thread, unless another thread commits now.
@@ -198,7 +199,7 @@ class Committer:
                 self._committing.release()
             if self.failure is None and not self._unsaved and self._queue.empty():
                 return
-        self._bell.put(None)
+        self.nudge()
 
     def wait_for_room(self) -> None:
         """Wait for the disk if more than `BACKLOG` records wait for it.
@@ -217,8 +218,9 @@ class Committer:
         return self._thread is not None and self._thread.is_alive()
 
     def nudge(self) -> None:
-        """Have `when_written` called soon; from any thread."""
-        self._bell.put(None)
+        """Have the committer's thread commit what waits, and call `when_written`, soon; from any thread."""
+        if self._bell.empty():  # a ring that it has not heard yet is enough
+            self._bell.put(None)
 
     @property
     def backlog(self) -> int:
@@ -246,7 +248,7 @@ class Committer:
             return
         until = self._submitted
         if self._committed < until:
-            self._bell.put(None)  # the calling thread may be the one that was to lead
+            self.nudge()  # the calling thread may be the one that was to lead
         with self._changed:
             while self._committed < until:
                 if (failure := self.failure) is not None:
@@ -309,7 +311,7 @@ class Committer:
         """
         if self._thread is not None:
             self._stop.set()
-            self._bell.put(None)
+            self.nudge()
             self._thread.join()
             self._thread = None
         else:
@@ -361,14 +363,8 @@ class Committer:
             elif self._queue.empty():
                 if is_last:
                     return
-                self._receive()
-
-    def _receive(self) -> None:
-        """Wait until there is something to do."""
-        with suppress(Empty):
-            self._bell.get(timeout=self._patience)
-            while True:
-                self._bell.get_nowait()
+                with suppress(Empty):
+                    self._bell.get(timeout=self._patience)
 
     def _group(self) -> list[WriteBatch]:
         """Return the batches of the next transaction; a purge or an import has one of its own."""

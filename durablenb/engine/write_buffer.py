@@ -100,8 +100,8 @@ class WriteBuffer:
             If too many records wait for the disk and it can't be written now. All are handed over even so.
         """
         if self._batch:
-            self._batch.is_awaited = is_awaited
-            self._committer.submit(self._batch)  # an interrupt after this leaves replies here: see `abandon`
+            self._committer.submit(self._batch, is_awaited=is_awaited)
+            # An interrupt here leaves replies in the buffer: see `abandon`.
             self._batch = WriteBatch()
             self._committer.wait_for_room()
 

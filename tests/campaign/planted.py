@@ -192,7 +192,7 @@ ENGINE = (
     Planted(
         "what a leading thread leaves over is committed by nobody",
         "durablenb/engine/committer.py",
-        "                return\n        self._bell.put(None)\n",
+        "                return\n        self.nudge()\n",
         "                return\n",
         "tests/schedules/test_schedules.py",
     ),

@@ -235,7 +235,7 @@ def _led(committer: Committer, seq: int) -> Future[str]:
 
     def lead():
         committer.has_leader = True
-        committer.submit(WriteBatch(records=[_record(seq)], replies=[(reply, "done")], is_awaited=True))
+        committer.submit(WriteBatch(records=[_record(seq)], replies=[(reply, "done")]), is_awaited=True)
         committer.has_leader = False
         committer.lead()
 
@@ -289,7 +289,7 @@ def test_a_batch_left_to_a_leader_that_waits_for_it_itself_is_committed_meanwhil
     store = SlowStore()
     committer = _started(store)
     committer.has_leader = True
-    committer.submit(WriteBatch(records=[_record(1)], is_awaited=True))
+    committer.submit(WriteBatch(records=[_record(1)]), is_awaited=True)
     committer.drain()
     assert store.transactions == [[1]]
     committer.close()
@@ -317,3 +317,12 @@ def test_what_a_thread_leads_while_the_committer_ends_is_on_disk_before_the_stor
     assert store.transactions == [[1]]
     leader.join()
     assert replies[0].result(0) == "done"
+
+
+def test_what_was_committed_leaves_nothing_behind_in_a_committer_without_a_thread():
+    committer = Committer(SlowStore())
+    for seq in range(1, 100):
+        committer.submit(WriteBatch(records=[_record(seq)]))
+        committer.nudge()
+        committer.drain()
+    assert committer._bell.qsize() <= 1
