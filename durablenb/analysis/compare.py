@@ -153,7 +153,7 @@ class Side:
 
     @cached_property
     def spent(self) -> str:
-        """What language models used, the shared past included, as text; empty without any."""
+        """The use of language models as text, the shared past included; empty without any."""
         return spent_text(read_conversation(self.events))
 
     @cached_property

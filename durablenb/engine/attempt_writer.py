@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.2
 """Seconds between two writes: a call that reports often is written a few times a second."""
 
 SHORT_SECONDS = 0.1
-"""A call that ends sooner, and reports nothing, isn't written at all."""
+"""A call that ends sooner isn't written at all, unless it reports something or was interrupted before."""
 
 
 MOST_SHOWN = 100
@@ -64,7 +64,7 @@ class Try(Protocol):
 
 
 class AttemptWriter(SideWriter):
-    """Gathers the tries of a hub's calls, and writes those that last, or report something.
+    """Gathers the tries of a hub's calls, and writes those that last, report something, or follow another one.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class AttemptWriter(SideWriter):
     def begun(self, attempt: Try) -> None:
         """Watch a try that begins; from any thread."""
         self._begun[attempt] = locks.monotonic()
-        if attempt.has_tries:  # the row of the one before would stand for the last one
+        if attempt.has_tries:  # otherwise the row of the try before would stay the last one
             self.reported(attempt)
         self._remind()
 

@@ -109,7 +109,7 @@ class Budgets:
 
 
 class _Count:
-    """What the requests of an instance and its sub-orchestrations have used."""
+    """The use of language models by an instance and its sub-orchestrations."""
 
     def __init__(self, instance_id: str, budget: Budget, outcome: Promise | None) -> None:
         self.instance_id = instance_id

@@ -152,9 +152,8 @@ class CallQueues:
         place.release()
         if place.is_rated:
             began = job.started_at or place.granted_at
-            start = _start_of(job, place)._replace(
-                instance_id="", started_at=began
-            )  # it may be purged by now
+            # Without the instance's id, since the instance may be purged by now.
+            start = _start_of(job, place)._replace(instance_id="", started_at=began)
             self._committer.submit(WriteBatch(queue_starts=[start]))
 
     def _recall(self, key: Key) -> None:

@@ -424,7 +424,7 @@ class Engine(EngineLoop):
 
     def settle_log(self) -> None:
         """Wait until what calls have printed and reported is on disk, unless that can't be written now."""
-        for writer in self.log_writer, self.attempt_writer:
+        for writer in self._side_writers:
             writer.flush(lambda: self.committer.is_running and self.committer.failure is None)
 
     def unfinished_lines(self, instance_ids: Sequence[str]) -> list[LogLine]:

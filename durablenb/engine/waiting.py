@@ -126,7 +126,7 @@ def streamed_pieces(engine: Engine, instance_id: str, timeout: float | None) -> 
         As for `wait_for_outcome`.
     """
     pieces = _pieces(engine, instance_id, timeout)
-    next(pieces)  # from here on it is a reader, and its end makes it none
+    next(pieces)  # registers the reader, which the end of the generator removes
     return pieces
 
 

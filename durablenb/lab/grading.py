@@ -143,9 +143,7 @@ def grade(
 
 
 def _parts(plan: Plan, hub: TaskHub, world: World, expected: Any, histories: Any) -> Iterator[Part]:
-    crashes = _crashes(
-        plan, world
-    )  # first of all: its first two runs show whether a run leaves something in memory
+    crashes = _crashes(plan, world)  # first: its first two runs show whether a run leaves something in memory
     yield _source(plan, hub)
     yield from _first_run(plan, world, expected)
     yield crashes

@@ -28,7 +28,7 @@ class Decisions:
     def __init__(self, raise_event: Callable[[str, Any], None]) -> None:
         self._raise_event = raise_event
         self._sent: dict[str, str] = {}
-        """What was decided, by the name of the event, which may not have arrived yet."""
+        """The decisions that were sent, by the name of the event, which may not have arrived yet."""
         self._errors: dict[str, str] = {}
         """Why the field of a form can't be sent, by the name of the event."""
 
