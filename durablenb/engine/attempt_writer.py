@@ -64,7 +64,7 @@ class Try(Protocol):
 
 
 class AttemptWriter(SideWriter):
-    """Gathers the tries of a hub's calls, and writes those that last, report something, or follow another one.
+    """Gathers the tries of a hub's calls; writes those that last, report something, or follow another one.
 
     Parameters
     ----------
