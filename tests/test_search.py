@@ -22,6 +22,9 @@ TASKS = {
     "saga": "how-to/handle-failures",
     "debug": "how-to/find-out-why-it-is-stuck",
     "quickstart": "tutorial/quickstart",
+    "agent": "how-to/run-an-agent",
+    "llm": "how-to/run-an-agent",
+    "budget": "how-to/watch-what-an-agent-does",
 }
 
 

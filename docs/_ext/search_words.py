@@ -29,6 +29,8 @@ WORDS = {
     "how-to/keep-state-in-entities": ("entity", "entities", "state"),
     "how-to/query-histories": ("sql", "query"),
     "how-to/serve-a-hub": ("http", "rest", "webhook"),
+    "how-to/run-an-agent": ("agent", "agents", "llm", "mcp", "pydantic-ai"),
+    "how-to/watch-what-an-agent-does": ("budget", "tokens", "costs"),
     "how-to/start-many-at-once": ("bulk", "batch"),
     "how-to/keep-an-endless-orchestration-small": ("continue as new", "eternal"),
     "how-to/use-asyncio-in-an-orchestrator": ("asyncio", "async"),
