@@ -8,7 +8,7 @@
 #   make campaign     kills, power cuts, full disks, seeds, planted faults, soak (hours; SCALE=0.1 for less)
 #   make learner      the lessons, with only the extra that the tutorial names
 #   make docs         the documentation, in docs/_build/html
-#   make pictures     the pictures of the README and of the front page, after a change of the views
+#   make pictures     the stored pictures of the README, the front page and the tests, after a change of the views
 #   make benchmarks   one JSON line for each workload
 #   make clean        removes what the others made
 
@@ -98,6 +98,7 @@ docs: $(VENV)/.dev
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
 
 pictures: $(VENV)/.dev chromium
+	$(PY) -m tests.notebook.test_stored_pictures
 	$(PY) scripts/pictures.py
 
 benchmarks: $(VENV)/.dev
