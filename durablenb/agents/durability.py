@@ -249,11 +249,13 @@ class AgentDurability(BaseDurabilityCapability[Any]):
     async def completed_request(self, request: Plain) -> Plain:
         """Return the input of a model request with what the journal has of its conversation."""
         after, activity = request.get("after"), current_activity()
+        find = EarlierRequests(self._codec, activity).find
+        known = None
         if after is not None and self._codec.redact is None:
             known = self._conversations.through(activity.execution_id, after)
-            if known is not None:
-                return completed(request, EarlierRequests(self._codec, activity).find, known)
-        return await asyncio.to_thread(completed, request, EarlierRequests(self._codec, activity).find)
+        if after is None or known is not None:
+            return completed(request, find, known)
+        return await asyncio.to_thread(completed, request, find)
 
 
 async def _pass_on_text(ctx: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:

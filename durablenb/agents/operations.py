@@ -27,7 +27,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelResponse
 
 from durablenb.agents.conversations import Plain, compact
-from durablenb.agents.options import ActivityOptions
+from durablenb.agents.options import ActivityOptions, merged
 from durablenb.model.errors import NonRetriableError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class AgentOperations(RegisteredOperationBackend[ActivityOptions]):
         if _is_function_call(kind):
             for tool, chosen in self._durability.tools_of(kind.toolset_id):
                 function = _activity(operation, partial(_of_tool, tool))
-                self._add(f"{name}.{tool}", function, {**options, **chosen})
+                self._add(f"{name}.{tool}", function, merged(options, chosen))
         elif isinstance(kind, ModelRequestId):
             self._models[kind.streaming] = _activity(operation, self._durability.completed_request)
             if len(self._models) == 2:

@@ -58,6 +58,13 @@ def checked_options(given: Mapping[str, Any] | None, what: str) -> ActivityOptio
     return cast(ActivityOptions, dict(given or {}))
 
 
+def merged(common: ActivityOptions, own: ActivityOptions) -> ActivityOptions:
+    """Return the options of a tool: its own ones win, and its own queue or limit replaces the common one."""
+    has_place = any(name in own for name in _OF_REGISTRATION)
+    kept = {name: value for name, value in common.items() if not (has_place and name in _OF_REGISTRATION)}
+    return cast(ActivityOptions, {**kept, **own})
+
+
 def of_registration(options: ActivityOptions) -> dict[str, Any]:
     """Return the options with which an activity is registered."""
     return {name: value for name, value in options.items() if name in _OF_REGISTRATION}

@@ -59,7 +59,7 @@ def _result(history: Sequence[Event], key: int | str, answer: Any) -> Any:
 
 
 def _model_answer(call: TaskScheduled, former: Any, answer: Any) -> Any:
-    if isinstance(answer, dict) and "parts" in answer:
+    if hasattr(answer, "parts") or (isinstance(answer, dict) and "parts" in answer):  # as for a part
         return answer
     if not isinstance(answer, (str, list)) or (isinstance(answer, list) and not all(map(_is_part, answer))):
         raise ValueError(

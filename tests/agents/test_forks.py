@@ -1,0 +1,45 @@
+"""Forks of agents: other answers, another prompt and another model."""
+
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.messages import TextPart, ToolCallPart
+
+from tests.agents.scripts import Script, calls, says
+
+
+def last_answer_of_a_tool(messages, info):
+    return says(f"It is {messages[-1].parts[0].content}.")
+
+
+@pytest.fixture
+def handle(hub):
+    agent = Agent(Script(calls(("look", {"city": "Oslo"})), last_answer_of_a_tool).model, name="guide")
+
+    @agent.tool_plain
+    def look(city: str) -> str:
+        return f"cold in {city}"
+
+    durable = hub.agent(agent, models={"terse": Script(says("Cold.")).model})
+    handle = hub.start(durable, "Oslo?", instance_id="a")
+    assert handle.result() == "It is cold in Oslo."
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("variant", "answer", "requests"),
+    [
+        ({"answers": {"#1": "hot"}}, "It is hot.", 1),
+        ({"answers": {"#0": "No idea."}}, "No idea.", 0),
+        ({"answers": {"#0": [TextPart("A guess.")]}}, "A guess.", 0),
+        ({"answers": {"#0": [ToolCallPart("look", {"city": "Rome"})]}}, "It is cold in Rome.", 1),
+        ({"answers": {"#0": calls(("look", {"city": "Bonn"}))}}, "It is cold in Bonn.", 1),
+        ({"input": "Rome?"}, "It is cold in Oslo.", 2),
+        ({"input": {"prompt": "Oslo?", "model": "terse"}}, "Cold.", 1),
+    ],
+)
+def test_a_fork_of_an_agent_has_other_answers_or_another_input(handle, variant, answer, requests):
+    fork = handle.fork(**variant)
+    assert fork.result() == answer
+    assert fork.replay().fits
+    made = handle.hub.sql("select count(input_tokens) from llm_calls where instance_id <> 'a'")
+    assert made.fetchall() == [(requests,)]
