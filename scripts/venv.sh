@@ -4,7 +4,7 @@ set -eu
 
 new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
 python=
-for candidate in ${PYTHON:-python3} python3.13 python3.12 python3.11; do
+for candidate in ${PYTHON:-python3} python3.14 python3.13 python3.12 python3.11; do
     if "$candidate" -c "$new_enough" 2>/dev/null; then
         python=$candidate
         break
