@@ -1,4 +1,4 @@
-"""The committer: writes batches to the store, one transaction at a time, in whichever thread leads."""
+"""The committer: writes batches to the store, one transaction at a time, in its own thread or a leader's."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class WriteBatch:
 class Committer:
     """Commits batches in order; all batches that wait go into one transaction.
 
-    A thread of its own commits. A thread of the hub that would only wait for that may commit in its place
-    (`lead`): each hand-over to another thread takes about as long as writing a small batch.
+    A thread of its own commits. A thread of the hub that has nothing else to do until then may commit in its
+    place (`lead`): each hand-over to another thread takes about as long as writing a small batch.
 
     Parameters
     ----------

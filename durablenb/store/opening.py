@@ -30,6 +30,9 @@ from durablenb.store.lockfile import (
 )
 from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks, set_aside
 
+NO_CHECKPOINT = "1TB"
+"""The size of DuckDB's log at which a commit is a checkpoint: so large that none is."""
+
 _BAD_DATABASE = re.compile("Corrupt database file|read enough bytes")
 
 
@@ -72,7 +75,7 @@ def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConn
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": "1GB",
             "threads": 2,
-            "checkpoint_threshold": "1TB",
+            "checkpoint_threshold": NO_CHECKPOINT,
             "auto_checkpoint_skip_wal_threshold": "0",  # a commit that is a checkpoint writes no log
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

@@ -26,6 +26,7 @@ from durablenb.store.entries import (
     merged,
 )
 from durablenb.store.log_format import Position
+from durablenb.store.opening import NO_CHECKPOINT
 from durablenb.store.row_codec import Row
 from durablenb.values.payload_files import remove_files
 
@@ -107,7 +108,7 @@ class JournalTables:
             try:
                 writer.execute("set checkpoint_threshold = '1B'")
                 self._apply_all(list(merged(entries)), state)
-                writer.execute("set checkpoint_threshold = '1TB'")
+                writer.execute(f"set checkpoint_threshold = '{NO_CHECKPOINT}'")
             except BaseException:
                 self._connections.close(writer)
                 raise

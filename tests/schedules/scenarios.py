@@ -13,6 +13,22 @@ from durablenb.model.errors import DurableError, InstanceExistsError, StoreError
 from tests.schedules.bench import Bench, opened
 
 
+def _add_chain(bench: Bench, length: int, pause: float = 0) -> None:
+    """Add an orchestrator of so many calls in a row, with a timer of these seconds before the last one."""
+
+    @bench.activity
+    def work(value: Any) -> Any:
+        return value
+
+    @bench.orchestrator
+    def chain(context: Any) -> Any:
+        for number in range(length - 1):
+            yield context.call_activity("work", number)
+        if pause:
+            yield context.create_timer(context.current_utc_datetime + timedelta(seconds=pause))
+        return (yield context.call_activity("work", "chained"))
+
+
 def waits_over_generations(bench: Bench) -> None:
     """Whoever waits for an instance that continues as new gets its result."""
 
@@ -28,16 +44,7 @@ def waits_over_generations(bench: Bench) -> None:
 
 def races_against_timers(bench: Bench) -> None:
     """Timers that lost a race are cancelled while others fire: each wait ends, none is late."""
-
-    @bench.activity
-    def work(value: Any) -> Any:
-        return value
-
-    @bench.orchestrator
-    def chain(context: Any) -> Any:
-        for number in range(3):
-            yield context.call_activity("work", number)
-        return "chained"
+    _add_chain(bench, 3)
 
     @bench.orchestrator
     def approval(context: Any) -> Any:
@@ -146,17 +153,7 @@ def two_starts_of_one_id(bench: Bench) -> None:
 
 def steering_beside_waits(bench: Bench) -> None:
     """Suspending, resuming and terminating leave no wait without its end."""
-
-    @bench.activity
-    def work(value: Any) -> Any:
-        return value
-
-    @bench.orchestrator
-    def chain(context: Any) -> Any:
-        for number in range(3):
-            yield context.call_activity("work", number)
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
-        return "chained"
+    _add_chain(bench, 4, pause=1)
 
     def steer() -> None:
         for message in (messages.Suspend, messages.Resume):
@@ -202,17 +199,7 @@ def transfers_under_locks(bench: Bench) -> None:
 
 def closing_beside_clients(bench: Bench) -> None:
     """A hub that is closed answers or refuses everybody; what it acknowledged is in the journal."""
-
-    @bench.activity
-    def work(value: Any) -> Any:
-        return value
-
-    @bench.orchestrator
-    def chain(context: Any) -> Any:
-        for number in range(2):
-            yield context.call_activity("work", number)
-        return "chained"
-
+    _add_chain(bench, 2)
     acknowledged: list[str] = []
 
     def use() -> None:
@@ -262,23 +249,10 @@ class Disk:
         assert not self.mistakes, self.mistakes
 
 
-def _add_chain(bench: Bench) -> None:
-    @bench.activity
-    def work(value: Any) -> Any:
-        return value
-
-    @bench.orchestrator
-    def chain(context: Any) -> Any:
-        for number in range(2):
-            yield context.call_activity("work", number)
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=0.02))
-        return (yield context.call_activity("work", "chained"))
-
-
 def commits_that_take_time(bench: Bench) -> None:
     """Whichever thread commits, it is the only one; and all that is submitted meanwhile gets to the disk."""
     disk = Disk(bench)
-    _add_chain(bench)
+    _add_chain(bench, 3, pause=0.02)
     with opened(bench):
         for _ in range(3):
             bench.client(lambda: _is(bench.run("chain"), "chained"))
@@ -288,7 +262,7 @@ def commits_that_take_time(bench: Bench) -> None:
 def a_disk_that_is_full_for_a_while(bench: Bench) -> None:
     """After commits have failed, whatever was acknowledged is on disk, and all ends."""
     disk = Disk(bench)
-    _add_chain(bench)
+    _add_chain(bench, 3, pause=0.02)
     started: list[str] = []
 
     def use() -> None:
@@ -314,7 +288,7 @@ def a_disk_that_is_full_for_a_while(bench: Bench) -> None:
 def a_commit_that_dies(bench: Bench) -> None:
     """After a mistake in a commit nobody waits, and nothing is written that was refused."""
     disk = Disk(bench)
-    _add_chain(bench)
+    _add_chain(bench, 3, pause=0.02)
     bench.open()
     committer = bench.engine.committer
     die = committer._die
@@ -342,7 +316,7 @@ def a_commit_that_dies(bench: Bench) -> None:
 def leaving_beside_clients(bench: Bench) -> None:
     """After a hub was closed without waiting, as at the end of the process, nothing is written any more."""
     disk = Disk(bench)
-    _add_chain(bench)
+    _add_chain(bench, 3, pause=0.02)
     bench.open()
 
     for _ in range(2):
