@@ -1,4 +1,4 @@
-"""Graphs and timelines have a variant for narrow windows, in which all words have room."""
+"""Pictures have a variant for narrow windows, in which all words have room."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import durablenb as df
 from durablenb.notebook.html import NARROW
 from durablenb.notebook.svg import text_width
 from tests.notebook.reading import SVG, Page, Picture, decoded, page_of, scene
+from tests.notebook.scenes import A
 
 
 @pytest.mark.parametrize("name", ["retried", "looped", "continued", "transferred", "waiting"])
@@ -26,6 +27,11 @@ def test_words_are_within_the_narrow_variants_of_a_hub() -> None:
         hub.start("an_orchestrator_with_a_name_that_is_longer_than_there_is_room_for")
         hub.step()
         check_narrow(page_of(hub))
+
+
+@pytest.mark.parametrize("name", ["transferred", "queued", "immediate"])
+def test_words_are_within_the_narrow_variant_of_an_entity(name: str) -> None:
+    check_narrow(page_of(scene(name).hub.entity(A)), 1)
 
 
 def test_words_are_within_the_narrow_variant_of_a_comparison() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from durablenb.analysis.entities import EntityOperation, EntitySnapshot
@@ -21,7 +22,7 @@ from durablenb.notebook.html import (
     heading,
     line,
     markup,
-    picture,
+    responsive_picture,
     table,
     unbroken,
 )
@@ -46,7 +47,7 @@ def entity_card(shown: EntitySnapshot) -> str:
         heading(badge(status_look(shown.word)), name, code(shown.entity_id.key, 256), "·", ", ".join(about)),
         _failures(shown) if shown.failed else "",
         _missing(shown) if shown.word == "Not loaded" else "",
-        picture(entity_svg(shown)),
+        responsive_picture(partial(entity_svg, shown)),
         queue_fold(shown) if shown.locks or shown.waiting else "",
         fold("State", block(_text(shown.state), _BLOCK)) if shown.exists else "",
         fold(f"Last {plural(len(recent), 'operation')}", _operations(recent), is_open=True) if recent else "",
