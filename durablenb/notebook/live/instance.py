@@ -168,30 +168,35 @@ class LiveInstance(LiveView):
             "waits": self._waits(shown),
             "detail": self._detail(shown),
         }
+        return regions | self._shown_tab(shown)
+
+    def _shown_tab(self, shown: InstanceSnapshot) -> dict[str, str]:
+        """Return the region of the tab, if it has changed."""
         if self.tab == "graph":
             chosen = find_target(shown, self.selected)
             drawing = LiveDrawing(self._width, self.label, None if chosen is None else chosen.only_call)
-            regions["graph"] = figure(graph_on(drawing, shown))
-        elif self.tab == "timeline":
-            regions["timeline"] = self._timeline.html(shown)
+            return {"graph": figure(graph_on(drawing, shown))}
+        if self.tab == "timeline":
+            drawn = self._timeline.html(shown)
             self._send_rows(shown)
-        elif self.tab == "code":
-            regions["code"] = self._code.html(shown)
-        elif self.tab == "conversation":
-            regions["conversation"] = self._turns()
-        elif self.tab == "outputs":
-            with suppress(HubUnreachableError):  # until the server answers, the last ones
-                outputs = self._handle.outputs()
-                if outputs != self._drawn_outputs:
-                    drawn, self._drawn_outputs = outputs_html(outputs), outputs
-                    regions["outputs"] = scrolled(
-                        "outputs", drawn, kind="dnb-outputs", missing="Nothing was displayed."
-                    )
-        else:
-            self._turn_to_selected(shown)
-            has_generations = shown.flow.generation > 0
-            regions["history"] = self._history.events(self._call_key, has_generations=has_generations)
-        return regions
+            return {"timeline": drawn}
+        if self.tab == "code":
+            return {"code": self._code.html(shown)}
+        if self.tab == "conversation":
+            return {"conversation": self._turns()}
+        if self.tab == "outputs":
+            return self._new_outputs()
+        self._turn_to_selected(shown)
+        has_generations = shown.flow.generation > 0
+        return {"history": self._history.events(self._call_key, has_generations=has_generations)}
+
+    def _new_outputs(self) -> dict[str, str]:
+        """Return the region of the outputs, unless they are those that were drawn."""
+        outputs = self._outputs()
+        if outputs is None or outputs == self._drawn_outputs:
+            return {}
+        drawn, self._drawn_outputs = outputs_html(outputs), outputs
+        return {"outputs": scrolled("outputs", drawn, kind="dnb-outputs", missing="Nothing was displayed.")}
 
     def _progress(self) -> ProgressSnapshot:
         now = self._journal.now(self._handle.id)
@@ -319,6 +324,7 @@ class LiveInstance(LiveView):
         return still_bundle(replace(shown, nest=nest, outputs=self._outputs()))
 
     def _outputs(self) -> Outputs | None:
+        """Return the outputs; None until a server answers."""
         with suppress(HubUnreachableError):
             return self._handle.outputs()
         return None
