@@ -12,12 +12,14 @@ from durablenb.analysis.text import plural
 from durablenb.model.budgets import Budget, Usage
 from durablenb.model.conversations import (
     APPROVAL,
+    OUTCOMES,
     REQUEST,
     RESULT,
     Decision,
     is_model_request,
     json_object,
     json_value,
+    outcome_kind,
     tool_arguments,
     tool_call_id,
 )
@@ -240,29 +242,18 @@ class ConversationReader:
                 yield Said(roles.get(kind, "tool"), _text(part.get("content")))
 
     def _settled(self, event: Returned | Raised | TaskCanceled) -> None:
-        turn = self._open.get(event.task_id)
-        call = self._tools.get(event.task_id)
-        if turn is not None:
-            turn.ended = event.timestamp
+        failure = None
+        if not isinstance(event, Returned):
+            failure = event.failure.message if isinstance(event, Raised) else "It was canceled."
+        if (turn := self._open.get(event.task_id)) is not None:
+            turn.ended, turn.failure = event.timestamp, failure
             if isinstance(event, Returned):
                 self._answered(turn, event.result)
-            else:
-                turn.failure = event.failure.message if isinstance(event, Raised) else "It was canceled."
-        elif call is not None:
+        elif (call := self._tools.get(event.task_id)) is not None:
             if isinstance(event, Returned):
-                result = json_value(event.result)
-                has_kind = isinstance(result, dict) and "kind" in result
-                call.result = result.get("result", result.get("message")) if has_kind else result
-                kind = result["kind"] if has_kind else "tool_return"
-                states: dict[str, ToolState] = {
-                    "tool_return": "completed",
-                    "approval_required": "open",
-                    "call_deferred": "open",
-                }
-                call.state = states.get(kind, "failed")
+                call.state, call.result = _outcome(json_value(event.result))
             else:
-                call.state = "failed"
-                call.result = event.failure.message if isinstance(event, Raised) else "It was canceled."
+                call.state, call.result = "failed", failure
 
     def _answered(self, turn: Turn, text: str) -> None:
         answer = json_object(text)
@@ -296,6 +287,14 @@ class ConversationReader:
             self._early.setdefault(event.name, []).append(event)
         elif call.state == WAITS[prefix]:  # later events decide nothing
             _decide(call, prefix, event)
+
+
+def _outcome(recorded: Any) -> tuple[ToolState, Any]:
+    """Return the state of a tool's call, and its result, or the message of its failure."""
+    kind = outcome_kind(recorded)
+    if kind is None:
+        return "completed", recorded
+    return OUTCOMES[kind], recorded.get("result", recorded.get("message"))
 
 
 def _decide(call: ToolCall, prefix: str, event: EventRaised) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from durablenb.core.fork import checked_outcomes, task_of
-from durablenb.model.conversations import is_model_request, tool_call_id
+from durablenb.model.conversations import is_model_request, outcome_kind, tool_call_id
 from durablenb.model.events import Event, Raised, Returned, TaskScheduled
 
 _NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
@@ -49,9 +49,11 @@ def _result(history: Sequence[Event], key: int | str, answer: Any) -> Any:
     if call is not None and is_model_request(call.name, call.input):
         return _model_answer(call, former, answer)
     if call is not None and tool_call_id(call.input) is not None:
-        if former is not None and not (isinstance(former, dict) and "result" in former):
-            return answer
-        return {"kind": "tool_return", **({} if former is None else former), "result": answer}
+        if isinstance(former, dict) and "result" in former:
+            return {"kind": "tool_return", **former, "result": answer}
+        if former is None or outcome_kind(former) is not None:
+            return {"kind": "tool_return", "result": answer}
+        return answer
     raise ValueError(
         f"{key!r} is neither a request to a model nor a call of a tool. Give the result of another task with "
         "results=; handle.history() shows the tasks."

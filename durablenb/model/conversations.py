@@ -7,7 +7,7 @@ decisions on calls of tools.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 REQUEST = ".model"
 """The end of the name of an activity that requests an answer of a model; the rest is the agent's name."""
@@ -17,6 +17,18 @@ APPROVAL = "approval."
 
 RESULT = "result."
 """The beginning of the name of the external event with the result of a call that runs elsewhere."""
+
+OUTCOMES: dict[str, Literal["completed", "open", "failed"]] = {
+    "tool_return": "completed",
+    "tool_content_result": "completed",
+    "approval_required": "open",
+    "call_deferred": "open",
+    "model_retry": "failed",
+    "validation_error": "failed",
+    "tool_failed": "failed",
+    "run_cancelled": "failed",
+}
+"""The states of a tool's call by the ``kind`` of its recorded outcome."""
 
 _MESSAGES = ("request", "response")
 
@@ -53,6 +65,12 @@ def tool_call_id(text: str) -> str | None:
 def tool_arguments(args: Any) -> Any:
     """Return the arguments of a call, which a model gives as an object, or as the text of one."""
     return json_value(args or "{}") if isinstance(args, str) else args
+
+
+def outcome_kind(result: Any) -> str | None:
+    """Return the kind of a tool's recorded outcome; None if the tool's own result was recorded."""
+    kind = result.get("kind") if isinstance(result, dict) else None
+    return kind if isinstance(kind, str) and kind in OUTCOMES else None
 
 
 class Decision(NamedTuple):

@@ -1,7 +1,7 @@
 """Forks of agents: other answers, another prompt and another model."""
 
 import pytest
-from pydantic_ai import Agent
+from pydantic_ai import Agent, ModelRetry, ToolFailed
 from pydantic_ai.messages import TextPart, ToolCallPart
 
 from tests.agents.scripts import Script, calls, says
@@ -43,3 +43,18 @@ def test_a_fork_of_an_agent_has_other_answers_or_another_input(handle, variant, 
     assert fork.replay().fits
     made = handle.hub.sql("select count(input_tokens) from llm_calls where instance_id <> 'a'")
     assert made.fetchall() == [(requests,)]
+
+
+@pytest.mark.parametrize("raised", [ToolFailed("closed"), ModelRetry("Ask for a city.")], ids=str)
+def test_a_tool_that_reported_a_failure_has_a_result_in_the_fork(hub, raised):
+    agent = Agent(Script(calls(("look", {})), last_answer_of_a_tool).model, name="guide")
+
+    @agent.tool_plain
+    def look() -> str:
+        raise raised
+
+    handle = hub.start(hub.agent(agent), "Oslo?")
+    assert str(raised) in handle.result()
+    fork = handle.fork(answers={"#1": "hot"})
+    assert fork.result() == "It is hot."
+    assert fork.replay().fits

@@ -242,6 +242,26 @@ def test_a_decision_before_the_request_counts(hub):
     assert [one.state for one in turn.calls] == ["denied", "waiting"]
 
 
+@pytest.mark.parametrize(
+    ("returned", "state", "result"),
+    [
+        ({"kind": "cat", "name": "Tom"}, "completed", {"kind": "cat", "name": "Tom"}),
+        ({"kind": ["cat"]}, "completed", {"kind": ["cat"]}),
+        ({"kind": "tool_return", "result": {"kind": "tool_failed"}}, "completed", {"kind": "tool_failed"}),
+        ({"kind": "tool_failed", "message": "closed"}, "failed", "closed"),
+        ({"kind": "approval_required"}, "open", None),
+    ],
+)
+def test_a_tools_outcome_is_one_of_the_known_kinds_or_its_result(hub, returned, state, result):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield context.call_activity("bot.add", {"args": {}, "call_id": "x"})
+
+    handle = run(hub, [answer(call("x"))], main, lambda given: returned)
+    ((one,),) = [turn.calls for turn in read_conversation(handle.history())]
+    assert (one.state, one.result) == (state, result)
+
+
 def test_attempts_failures_and_refusals(hub):
     def main(context):
         given = {"messages": [request(part("user-prompt", "go"))]}
