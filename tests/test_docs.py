@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import fields
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import durablenb as df
@@ -179,6 +180,19 @@ def test_every_decision_record_is_listed_under_its_number(record):
 def test_links_lead_to_files(page):
     places = {link: (page.parent / link).resolve() for link in LINK.findall(read(page))}
     assert [link for link, place in places.items() if not (place.exists() or place in MADE)] == []
+
+
+def test_the_pages_that_the_changelog_names_are_there():
+    lessons = [
+        nbformat.read(path, as_version=4).cells[0].source for path in (ROOT / "notebooks").glob("*.ipynb")
+    ]
+    titles = tuple(re.findall(r"^# (.+)", "\n".join([*map(read, PAGES), *lessons]), re.MULTILINE))
+    text = " ".join(read(ROOT / "CHANGELOG.md").partition("## 0.1.0")[0].split())
+    named = {
+        name for places in re.findall(r"\bSee (\*.+?\*)\.", text) for name in re.findall(r"\*(.+?)\*", places)
+    }
+    assert len(named) > 20
+    assert [name for name in named if not any(title.startswith(name) for title in titles)] == []
 
 
 def test_the_picture_of_the_architecture_has_every_room(monkeypatch):

@@ -111,10 +111,8 @@ def define_agent(hub: df.TaskHub) -> None:
     @hub.activity(name="travel.weather")
     def weather(call: dict[str, Any]) -> dict[str, Any]:
         clock.advance(seconds=1)
-        return {
-            "kind": "tool_return",
-            "result": f"{ {'Oslo': -3, 'Rome': 14}[call['args']['city']] } degrees",
-        }
+        degrees = {"Oslo": -3, "Rome": 14}[call["args"]["city"]]
+        return {"kind": "tool_return", "result": f"{degrees} degrees"}
 
     def tool(name: str, call_id: str, args: dict[str, Any]) -> dict[str, Any]:
         return {"part_kind": "tool-call", "tool_name": name, "args": args, "tool_call_id": call_id}
