@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from vega_datasets import data
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -196,6 +197,12 @@ def test_what_was_live_is_a_still_picture_in_the_file(lesson):
         assert not any("widget-view" in kind for output in outputs for kind in output.data)
         if LIVE.search(cell.source):
             assert any("data:image/svg+xml" in output.data.get("text/html", "") for output in outputs)
+
+
+def test_its_data_need_no_network(lesson):
+    _, notebook = lesson
+    names = {name for cell in codes(notebook) for name in re.findall(r"\bdata\.(\w+)\(", cell.source)}
+    assert [name for name in names if not getattr(data, name).is_local] == []
 
 
 def test_it_closes_its_hubs(lesson):
