@@ -196,8 +196,8 @@ class Simulation:
         """Lets the committer, a thread of its own in real life, write some batches as they come."""
         submit = committer.submit
 
-        def submit_and_commit(batch: WriteBatch) -> None:
-            submit(batch)
+        def submit_and_commit(batch: WriteBatch, *, is_awaited: bool = False) -> None:
+            submit(batch, is_awaited=is_awaited)
             if self.random.random() < 0.3:
                 committer.commit()
 

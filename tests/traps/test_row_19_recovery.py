@@ -36,7 +36,7 @@ def test_row_19_cut_off_after_any_batch_the_journal_can_be_gone_on_with(disk):
     prepare(disk, calls)
     committer, written = disk.client._control.engine.committer, []
     submit = committer.submit
-    committer.submit = lambda batch: (written.append(list(batch.records)), submit(batch))
+    committer.submit = lambda batch, **how: (written.append(list(batch.records)), submit(batch, **how))
     assert disk.run(chain, "", instance_id="c") == "abca"
     for length in range(1, len(written)):
         assert outcome_after(disk, written[:length]) == '"abca"'
