@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from durablenb.core.ports.clock import Alarms, Clock
 from durablenb.core.ports.output import current_owner
@@ -34,6 +34,8 @@ from durablenb.model.logs import LogLine
 from durablenb.model.plain import Plain, plain
 from durablenb.model.queues import QueueState
 from durablenb.model.runtime import RunningCall
+
+T = TypeVar("T")
 
 STOP_SECONDS = 2.0
 """The longest wait for an orchestrator that doesn't return when the process ends."""
@@ -157,21 +159,19 @@ class Engine(EngineLoop):
     def _apply_last(self, wait: bool) -> None:
         """Apply the messages that are left; with `wait`, until no job runs any more."""
         owner = current_owner.get()
-        if not self._lock.acquire(timeout=-1 if wait else STOP_SECONDS):
-            return
-        try:
-            self.executors.drop_unwanted()
-            while wait and self._has_last_to_come:
-                self._inbox.listen(0.2)
-                self._apply_messages()
-            if self._defect is None:
-                if self.committer.failure is None:
-                    self._state.retention.purge_rest()
-                self.accept()
-                self._is_stopped = True
-        finally:
-            self._leave(owner)
-            self._lock.release()
+        with contextlib.suppress(locks.NotTakenError), locks.Within(self._lock, -1 if wait else STOP_SECONDS):
+            try:
+                self.executors.drop_unwanted()
+                while wait and self._has_last_to_come:
+                    self._inbox.listen(0.2)
+                    self._apply_messages()
+                if self._defect is None:
+                    if self.committer.failure is None:
+                        self._state.retention.purge_rest()
+                    self.accept()
+                    self._is_stopped = True
+            finally:
+                self._leave(owner)
 
     @property
     def _has_last_to_come(self) -> bool:
@@ -213,10 +213,10 @@ class Engine(EngineLoop):
         except KeyboardInterrupt:
             message.reply.cancel()
             with contextlib.suppress(StoreError):
-                if not self._is_threaded:
+                if self._is_threaded:  # the engine may be carrying it out
+                    self._in_turn(lambda: None, STOP_SECONDS)
+                else:
                     self.accept()
-                elif self._lock.acquire(timeout=STOP_SECONDS):  # the engine may be carrying it out
-                    self._lock.release()
                 self.committer.drain()
             raise
 
@@ -285,19 +285,21 @@ class Engine(EngineLoop):
             Seconds to wait for the engine while it is busy. If it is busy for longer, the answer is None, and
             the caller should ask again.
         """
-        if not self._lock.acquire(timeout=patience):
-            return None
+        return self._in_turn(lambda: self._state.instances.blocked.reason(instance_id), patience)
+
+    def _in_turn(self, read: Callable[[], T], patience: float) -> T | None:
+        """Return what is read in the turn; None if the engine is busy for so many seconds."""
         try:
-            return self._state.instances.blocked.reason(instance_id)
-        finally:
-            self._lock.release()
+            with locks.Within(self._lock, patience):
+                return read()
+        except locks.NotTakenError:
+            return None
 
     def runtime_state(self, instance_id: str, patience: float = PATIENCE_SECONDS) -> RuntimeState:
         """Return what only the engine knows of an instance; `patience` as for `obstacle`."""
         imported = self.imported(instance_id)
-        if not self._lock.acquire(timeout=patience):
-            return RuntimeState(imported)
-        try:
+
+        def read() -> RuntimeState:
             instances = self._state.instances
             instance = instances.open.get(instance_id)
             reason = instances.blocked.reason(instance_id)
@@ -312,8 +314,8 @@ class Engine(EngineLoop):
                 without_executor=tuple(sorted(instances.blocked.unavailable(instance).items())),
                 in_queues=self._state.dispatcher.queues.waiting_of(instance_id),
             )
-        finally:
-            self._lock.release()
+
+        return self._in_turn(read, patience) or RuntimeState(imported)
 
     def running(self, instance_id: str) -> tuple[RunningCall, ...]:
         """Return the running calls of an instance, and how far they are; without waiting for the turn."""
@@ -325,13 +327,8 @@ class Engine(EngineLoop):
 
     def running_key(self, instance_id: str, task_id: int) -> CacheKey | None:
         """Return the key of a call that runs now, if its result is to be remembered."""
-        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
-            return None
-        try:
-            job = self._state.dispatcher.running(instance_id, task_id)
-            return None if job is None else job.cache_key
-        finally:
-            self._lock.release()
+        job = self._in_turn(lambda: self._state.dispatcher.running(instance_id, task_id), PATIENCE_SECONDS)
+        return None if job is None else job.cache_key
 
     def check_open(self) -> None:
         """Raise a `StoreError` if the hub is closed."""
@@ -340,11 +337,9 @@ class Engine(EngineLoop):
 
     def queue_states(self) -> list[QueueState]:
         """Return the state of each queue; if the engine is busy for long, the last one that is known."""
-        if self.registry.queues and self._lock.acquire(timeout=PATIENCE_SECONDS):
-            try:
-                self._queue_states = self._state.dispatcher.queues.states()
-            finally:
-                self._lock.release()
+        if self.registry.queues:
+            states = self._in_turn(lambda: self._state.dispatcher.queues.states(), PATIENCE_SECONDS)
+            self._queue_states = self._queue_states if states is None else states
         return self._queue_states
 
     def imported(self, instance_id: str) -> Import | None:

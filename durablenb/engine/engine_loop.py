@@ -164,7 +164,8 @@ class EngineLoop:
 
     def apply_inline(self, message: ActivityBegun | ActivityFinished | Committed) -> None:
         """Apply a message, and carry out what follows, in a thread of the hub; post it if that can't be."""
-        if self._is_applying_inline or not self._lock.acquire(blocking=False):
+        # A thread of the user's posts it: there, an interrupt could come right after the lock was taken.
+        if not self._may_take_turn(message) or not self._lock.acquire(blocking=False):
             self.post(message)
             return
         if not self._may_apply_inline(message):
@@ -190,19 +191,26 @@ class EngineLoop:
             self.post(Wake())
         self.committer.lead()
 
+    def _may_take_turn(self, message: ActivityBegun | ActivityFinished | Committed) -> bool:
+        """Return True if the calling thread is the hub's own, and may apply such a message.
+
+        The committer is to commit while many jobs begin.
+        """
+        if not self._is_threaded or self._is_applying_inline:
+            return False
+        if isinstance(message, Committed):
+            return len(message.jobs) == 1
+        return isinstance(message, ActivityFinished) and is_worker()
+
     def _may_apply_inline(self, message: ActivityBegun | ActivityFinished | Committed) -> bool:
         """Return True if nothing is gained by handing the message to the engine's own thread.
 
         When many activities end, the engine's own thread applies all ends that have gathered: an episode for
-        each would be expensive. And the committer is to commit while many jobs begin.
+        each would be expensive.
         """
         if self._is_stopping or self._is_damaged or self._defect or self.committer.failure:
             return False
-        if isinstance(message, ActivityBegun):
-            return False
-        if isinstance(message, Committed):
-            return self._is_threaded and len(message.jobs) == 1
-        return self._is_threaded and is_worker() and self._state.dispatcher.is_last
+        return isinstance(message, Committed) or self._state.dispatcher.is_last
 
     def _needs_own_thread(self) -> bool:
         """Return True if the engine's own thread has something to do before it would wake up."""

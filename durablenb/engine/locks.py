@@ -78,6 +78,49 @@ class Condition(threading.Condition):
         return was_notified
 
 
+class NotTakenError(Exception):
+    """Another thread held the lock for too long."""
+
+
+class Within:
+    """Takes a lock of another object, as ``with Within(lock, seconds):``, unless that takes too long.
+
+    Parameters
+    ----------
+    lock
+        A reentrant lock: only its owner can release it.
+    seconds
+        How long to wait for it; -1 for no limit.
+
+    Raises
+    ------
+    NotTakenError
+        If another thread held it all that time.
+
+    Notes
+    -----
+    After ``lock.acquire(timeout=...)``, an interrupt may come before a ``try`` begins that would release it.
+    """
+
+    def __init__(self, lock: Any, seconds: float) -> None:
+        self._lock = lock
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        try:
+            is_taken = self._lock.acquire(timeout=self._seconds)
+        except BaseException:
+            try:  # noqa: SIM105 - a second interrupt could come in `suppress`, before the release
+                self._lock.release()
+            except RuntimeError:  # it was not taken
+                pass
+            raise
+        if not is_taken:
+            raise NotTakenError
+
+    __exit__ = property(attrgetter("_lock.__exit__"))
+
+
 class Event(threading.Event):
     """An event with such a condition."""
 

@@ -5,6 +5,7 @@ The module is long because most of it is the reference of the methods.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import os
@@ -678,11 +679,9 @@ class TaskHub(Registering):
         if wait:
             with self._closing:
                 self._close_once(wait=True)
-        elif self._closing.acquire(timeout=STOP_SECONDS):  # the process ends
-            try:
-                self._close_once(wait=False)
-            finally:
-                self._closing.release()
+            return
+        with contextlib.suppress(locks.NotTakenError), locks.Within(self._closing, STOP_SECONDS):
+            self._close_once(wait=False)  # the process ends
 
     def _close_once(self, *, wait: bool) -> None:
         """Close it; after an interrupt in the middle, again from the start."""

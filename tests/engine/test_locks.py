@@ -1,6 +1,7 @@
 """An interrupt in the middle of a wait leaves no lock taken that whoever wakes the waiting thread needs."""
 
 import concurrent.futures
+import contextlib
 import dis
 import sys
 import threading
@@ -48,17 +49,40 @@ def interrupted(do, number, *, ends=(KeyboardInterrupt, TimeoutError)):
 
 def is_free(condition):
     """Whether another thread can take its lock."""
+    return can_be_taken(condition._lock)
+
+
+def can_be_taken(lock):
+    """Whether another thread can take the lock, which it releases again."""
     taken = []
 
     def take():
-        taken.append(condition._lock.acquire(timeout=1))
+        taken.append(lock.acquire(blocking=False))
         if taken[0]:
-            condition._lock.release()
+            lock.release()
 
     thread = threading.Thread(target=take)
     thread.start()
     thread.join()
     return taken[0]
+
+
+@contextlib.contextmanager
+def held_by_another(lock):
+    """Another thread holds it meanwhile."""
+    is_held, may_end = threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            is_held.set()
+            may_end.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_held.wait()
+    yield
+    may_end.set()
+    thread.join()
 
 
 def waits_on_a_condition(condition):
@@ -89,6 +113,41 @@ def test_an_interrupt_ends_a_wait_as_an_interrupt_and_leaves_no_lock_taken(waits
         assert is_free(condition), f"taken for ever by an interrupt at moment {number}"
         number += 1
     assert number > 10
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_an_interrupt_leaves_no_lock_that_is_waited_for_taken(is_busy):
+    number = 1
+    while True:
+        lock = locks.RLock()
+        with held_by_another(lock) if is_busy else contextlib.nullcontext():
+
+            def do(lock=lock):
+                with locks.Within(lock, 0.0001):
+                    pass
+
+            if not interrupted(do, number, ends=(KeyboardInterrupt, locks.NotTakenError)):
+                break
+        assert can_be_taken(lock), f"taken for ever by an interrupt at moment {number}"
+        number += 1
+    assert number > 2
+
+
+def test_a_lock_that_its_owner_takes_again_stays_taken_after_an_interrupt():
+    number = 1
+    while True:
+        lock = locks.RLock()
+        with lock:
+
+            def do(lock=lock):
+                with locks.Within(lock, 1):
+                    pass
+
+            if not interrupted(do, number):
+                break
+            assert not can_be_taken(lock), f"released by an interrupt at moment {number}"
+        number += 1
+    assert number > 2
 
 
 def test_pythons_own_condition_is_left_taken():

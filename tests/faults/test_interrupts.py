@@ -21,8 +21,10 @@ import pytest
 
 import durablenb as df
 from durablenb.engine import dispatcher, invocation, jobs, locks, orchestration_executor, thread_executors
+from durablenb.engine import engine as engine_module
 from durablenb.engine.capture import log_writer, output, streams
 from durablenb.engine.committer import Committer
+from durablenb.engine.messages import Watch
 from tests.interrupts import interrupt_within
 
 PACKAGE = str(Path(df.__file__).parent)
@@ -192,6 +194,71 @@ def test_what_an_interrupted_call_asked_for_is_on_disk_or_not_done(mode):
             places.add(interrupt.place)
             assert len(hub.handle(f"at{number}").history()) == 1, interrupt.place
         assert len(places) > 10
+
+
+def can_take_the_turn(hub):
+    """Whether another thread gets it."""
+    taken = []
+
+    def take():
+        taken.append(hub._engine._lock.acquire(timeout=5))
+        if taken[0]:
+            hub._engine._lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return taken[0]
+
+
+class StoppedReply:
+    """The stop button is pressed as soon as somebody waits for it."""
+
+    def result(self):
+        raise KeyboardInterrupt
+
+    def cancel(self):
+        return True
+
+
+def stopped_twice(engine):
+    """A command whose wait is interrupted; a second interrupt comes while the engine handles the first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "ask", lambda message: StoppedReply())
+        engine.request(Watch("a"))
+
+
+READS = {
+    "obstacle": lambda engine: engine.obstacle("a"),
+    "state": lambda engine: engine.runtime_state("a"),
+    "key": lambda engine: engine.running_key("a", 0),
+    "queues": lambda engine: engine.queue_states(),
+    "request": stopped_twice,
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_an_interrupt_leaves_the_turn_to_others(read):
+    """The second press of an impatient user, too."""
+    with df.TaskHub(":memory:") as hub:
+        hub.add_activity(lambda: 1, name="work", queue=df.Queue("q", concurrency=1))
+        hub.add_orchestrator(lambda context: context.wait_for_external_event("go"), name="waits")
+        hub.start("waits", instance_id="a")
+        places, number = {}, 1
+        while True:
+            with (
+                InterruptAt(number, modules=engine_module.__file__) as interrupt,
+                contextlib.suppress(KeyboardInterrupt),
+            ):
+                READS[read](hub._engine)
+            if interrupt.place is None:
+                break
+            places[interrupt.place] = can_take_the_turn(hub)
+            if not places[interrupt.place]:
+                hub._engine._lock.release()
+            number += 1
+    assert len(places) > 2
+    assert all(places.values()), places
 
 
 def test_after_an_interrupt_anywhere_cells_print_as_before(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -13,6 +14,7 @@ from weakref import WeakValueDictionary
 import anywidget
 import traitlets
 
+from durablenb.engine.locks import NotTakenError, Within
 from durablenb.model.errors import DurableError
 from durablenb.notebook.live.refresh_loop import refresh_loop
 from durablenb.notebook.live.share_menu import ShareMenu
@@ -182,12 +184,11 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
         bool
             Whether there may be more to come.
         """
-        if not self._lock.acquire(blocking=False):
-            return True
         try:
-            return self.refresh()
-        finally:
-            self._lock.release()
+            with Within(self._lock, 0):
+                return self.refresh()
+        except NotTakenError:
+            return True
 
     def refresh_finally(self) -> None:
         """Draw what is new for the last time, as the hub is closing; freeze, or keep the still picture."""
@@ -274,11 +275,8 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
 
     def _changed(self, _: Any) -> None:
         self._is_stale = True
-        if self._lock.acquire(blocking=False):  # waiting for the lock could deadlock
-            try:
-                self.refresh()
-            finally:
-                self._lock.release()
+        with contextlib.suppress(NotTakenError), Within(self._lock, 0):  # waiting for it could deadlock
+            self.refresh()
 
     def __repr__(self) -> str:
         return f"<live view: {self.label}>"
