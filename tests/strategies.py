@@ -59,6 +59,7 @@ origins = st.builds(
     _task_ids,
     st.lists(_task_ids, max_size=2).map(tuple),
     st.none() | instance_ids,
+    st.none() | moments,
 )
 """Whom an instance may have been forked from."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -14,6 +14,7 @@ from durablenb.analysis.conversation import read_conversation, spent_text
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.history import History
 from durablenb.analysis.replays.fit_checker import last_execution
+from durablenb.analysis.run_time import RunTime, read_pauses, read_run_time, running_time
 from durablenb.analysis.text import lasting, plural, shortened, table_text
 from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.model.display import Saved
@@ -121,16 +122,30 @@ class Side:
         assert isinstance(started, ExecutionStarted)
         self.started = started
         self.end: Event | None = next((e for e in reversed(self.events) if isinstance(e, Ending)), None)
+        self._pauses = read_pauses(history)
 
     @property
     def episodes(self) -> int:
         """The number of episodes."""
         return sum(type(event) is OrchestratorStarted for event in self.events)
 
+    def since_start(self, moment: datetime) -> timedelta:
+        """Return how long it had run at a moment, a shared past included."""
+        return running_time(self.started.timestamp, moment, self._pauses)
+
     @property
     def duration(self) -> timedelta:
-        """The time from the start to the last event."""
-        return max(event.timestamp for event in self.events) - self.started.timestamp
+        """How long it had run at its last event, a shared past included."""
+        return self.since_start(self._last)
+
+    @cached_property
+    def run_time(self) -> RunTime:
+        """How long it ran itself, and how much of its past it shares."""
+        return read_run_time(self.events, self._last, self._pauses)
+
+    @cached_property
+    def _last(self) -> datetime:
+        return max(event.timestamp for event in self.events)
 
     @property
     def outcome(self) -> str:
@@ -251,7 +266,7 @@ class Comparison(Saved, Sequence[Pair]):
 
 def _side_line(label: str, side: Side) -> str:
     spent = f"{side.spent}, " if side.spent else ""
-    return f"{label}: {side.instance_id}, {lasting(side.duration)}, {spent}{shortened(side.outcome_text, 80)}"
+    return f"{label}: {side.instance_id}, {side.run_time}, {spent}{shortened(side.outcome_text, 80)}"
 
 
 def compare_histories(a: Any, b: Any) -> Comparison:

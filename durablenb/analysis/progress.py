@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,10 +13,12 @@ from typing import Any
 
 import duckdb
 
+from durablenb.analysis.run_time import Pause, PauseReader, running_time
 from durablenb.analysis.text import plural
 from durablenb.model.events import (
     ALL_EVENTS,
     Event,
+    ExecutionStarted,
     InstanceEnding,
     Settlement,
     TaskKind,
@@ -51,7 +53,7 @@ _NOT_TIMED: tuple[TaskKind, ...] = ("timer", "external event", "lock")
 
 _NEWS = f"""
 select seq, event_type, timestamp, name, task_id,
-       case when event_type in ({event_types(_REQUESTS)}) then attributes end
+       case when event_type in ({event_types([*_REQUESTS, ExecutionStarted])}) then attributes end
 from journal where instance_id = ? and seq > ? order by seq
 """
 
@@ -170,18 +172,22 @@ class StepCounter:
         self._status = "Pending"
         self._began: datetime | None = None
         self._last: datetime | None = None
+        self._idle = PauseReader()
         self._begin()
 
     def read(self, event: Event) -> None:
         """Read the next event of the history."""
-        retry_of, entity_id = getattr(event, "retry_of", None), getattr(event, "entity_id", None)
-        self.read_row(
-            type(event).__name__,
-            event.timestamp,
-            getattr(event, "name", None),
-            getattr(event, "task_id", None),
-            {"retry_of": retry_of} if entity_id is None else {"retry_of": retry_of, "entity_id": entity_id},
-        )
+        about = {
+            "retry_of": getattr(event, "retry_of", None),
+            "entity_id": getattr(event, "entity_id", None),
+            "forked_from": [
+                {"time": origin.time.isoformat()}
+                for origin in getattr(event, "forked_from", ())
+                if origin.time is not None
+            ],
+        }
+        name, task_id = getattr(event, "name", None), getattr(event, "task_id", None)
+        self.read_row(type(event).__name__, event.timestamp, name, task_id, about)
 
     def snapshot(
         self,
@@ -202,9 +208,10 @@ class StepCounter:
         """
         is_over = self._status in _FINAL
         until = self._last if is_over and self._last is not None else now
-        took = timedelta() if self._began is None else until - self._began
+        pauses = self._idle.until(until)
+        took = timedelta() if self._began is None else running_time(self._began, until, pauses)
         begun = None if running_ids is None else self._open_among(running_ids)
-        steps = tuple(_count(tally, until, begun) for tally in self._tallies.values())
+        steps = tuple(_count(tally, until, begun, pauses) for tally in self._tallies.values())
         return ProgressSnapshot(
             self._name, self._id, self._status, steps, took, now, () if is_over else running
         )
@@ -231,10 +238,11 @@ class StepCounter:
     ) -> None:
         """Read the next event as a row of the journal."""
         at = self._last = timestamp.replace(tzinfo=UTC)
+        self._idle.read(kind, at, _fork_times(attributes))
         if kind == "ExecutionStarted":  # also after a rewind, which writes the kept events again
             self._begin()
             self._name, self._status = name or "", "Pending"
-            self._began = at if self._began is None else self._began
+            self._began = self._began or self._idle.forked or at
         elif kind in _STATUSES:
             self._status = _STATUSES[kind]
         elif (begun := _BEGINNINGS.get(kind)) is not None and task_id is not None:
@@ -350,11 +358,18 @@ def _step_name(name: str | None, attributes: dict[str, Any]) -> str:
     return name or "" if entity is None else f"{entity[1:].partition('@')[0]}.{name}"
 
 
-def _count(tally: _StepTally, now: datetime, begun: Counter[int] | None = None) -> StepCount:
+def _fork_times(attributes: dict[str, Any]) -> list[datetime]:
+    times = (origin.get("time") for origin in attributes.get("forked_from") or ())
+    return sorted(datetime.fromisoformat(time).replace(tzinfo=UTC) for time in times if time)
+
+
+def _count(
+    tally: _StepTally, now: datetime, begun: Counter[int] | None = None, pauses: Sequence[Pause] = ()
+) -> StepCount:
     is_over = tally.over >= tally.total
     until = tally.last if is_over else max(now, tally.last)
     since = tally.first if is_over else max(tally.first, until - timedelta(seconds=WINDOW))
-    seconds = (until - since).total_seconds()
+    seconds = running_time(since, until, pauses).total_seconds()
     ends = tally.over if is_over else _ended_since(tally.ends, since)
     is_rated = tally.is_fan_out and seconds > 0 and ends > 1 and tally.kind not in _NOT_TIMED
     rate = ends / seconds if is_rated else None
@@ -367,7 +382,7 @@ def _count(tally: _StepTally, now: datetime, begun: Counter[int] | None = None) 
         tally.over,
         tally.failed,
         tally.canceled,
-        until - tally.first,
+        running_time(tally.first, until, pauses),
         rate,
         seconds_left,
         min(begun[id(tally)], left) if begun is not None and tally.kind == "activity" else None,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from operator import is_
 
 from durablenb.analysis.calls import IN_FLIGHT, Call, CallReader, CallState, read_calls
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
 from durablenb.analysis.nesting import NestedGraphs
 from durablenb.analysis.outputs import Outputs
+from durablenb.analysis.run_time import RunTime, read_run_time
 from durablenb.analysis.text import plural
 from durablenb.analysis.waits import Wait, entities_waited_for, find_waits, is_left
 from durablenb.core.generations import GenerationCounter, earlier_purged, is_remnant, without_remnants
@@ -71,6 +73,12 @@ class InstanceSnapshot:
     nest: NestedGraphs = field(default_factory=dict)
     purged: int = 0
     outputs: Outputs | None = None
+
+    @cached_property
+    def run_time(self) -> RunTime:
+        """How long it ran, until its end or the time of the snapshot."""
+        last = max(event.timestamp for event in self.events)
+        return read_run_time(self.events, last if self.now is None else max(self.now, last))
 
     @property
     def counts(self) -> list[str]:

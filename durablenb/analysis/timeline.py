@@ -11,6 +11,7 @@ from itertools import groupby
 from math import ceil
 from typing import Literal
 
+from durablenb.analysis.run_time import fork_times
 from durablenb.analysis.text import padded, shortened
 from durablenb.core.generations import GenerationCounter, earlier_purged, without_remnants
 from durablenb.core.requests import subject_name
@@ -116,6 +117,7 @@ class SpanReader:
         self._early: dict[str, deque[EventRaised]] = {}  # external events without a wait
         self._settled_by: dict[int, EventRaised] = {}  # events that settled a wait, by its task id
         self._rewound_at: datetime | None = None
+        self._forked_at: list[datetime] = []  # when the forks were made whose past this is
         self._granted: dict[int, int] = {}  # positions of the granted locks that are not released
         self._last: datetime | None = None
         self.changed: set[int] = set()
@@ -135,12 +137,14 @@ class SpanReader:
         """Read the next event."""
         self._last = event.timestamp if self._last is None else max(self._last, event.timestamp)
         if event.begins is not None:
-            self._begin(getattr(event, "task_id", -1), _begun(event, event.begins))
+            began = max([event.timestamp, *self._forked_at])  # a fork requests it again, unless it is settled
+            self._begin(getattr(event, "task_id", -1), _begun(event, event.begins, began))
         elif event.settlement is not None:
             self._settle(event, event.settlement)
         elif isinstance(event, ExecutionStarted):
             self._open, self._positions, self._waits, self._granted = {}, {}, {}, {}
             self._early, self._settled_by = {}, {}
+            self._forked_at = fork_times(event)
         elif isinstance(event, ExecutionRewound):
             self._before, self._rewound_at = self._positions, event.timestamp
         elif isinstance(event, Ending):
@@ -150,22 +154,29 @@ class SpanReader:
         elif isinstance(event, EntityUnlockSent) and event.task_id in self._granted:
             self._release([event.task_id], event.timestamp)
 
+    def _as_of(self, span: Span, settled: datetime) -> Span:
+        """Return a span that was settled then: later forks have its outcome, and didn't request it again."""
+        if span.request is None or span.scheduled not in self._forked_at:
+            return span
+        forks = [at for at in self._forked_at if at <= settled]
+        began = max([span.request.timestamp, *forks])
+        return replace(span, scheduled=began, started=began, ended=began)
+
     def _begin(self, number: int, span: Span) -> None:
         earlier = self._before.pop(number, None)
         was = None if earlier is None else self._spans[earlier]
-        if earlier is not None and was is not None and was.scheduled == span.scheduled:
+        if earlier is not None and was is not None and _requested_at(was) == _requested_at(span):
             if was.state != "failed":
                 self._put(earlier, None)
             elif self._rewound_at is not None:  # the same request, made again by the rewind
-                span = replace(
-                    span, scheduled=self._rewound_at, started=self._rewound_at, ended=self._rewound_at
-                )
+                again = self._rewound_at
+                span = replace(span, scheduled=again, started=again, ended=again)
         if span.kind == "external event" and number in self._positions:  # abandoned, and awaited again
             self._put(self._positions[number], replace(span, scheduled=self._scheduled_at(number)))
             self._wait(number, span.name.casefold(), self._positions[number])
             return
         if span.kind == "signal":
-            span = replace(span, state="completed")
+            span = replace(self._as_of(span, _requested_at(span)), state="completed")
         elif span.kind != "external event":
             self._open[number] = len(self._spans)
         self._positions[number] = len(self._spans)
@@ -184,7 +195,7 @@ class SpanReader:
         early, span = self._early.get(name), self._spans[position]
         if early and span is not None:
             self._settled_by[number] = early.popleft()
-            self._put(position, replace(span, state="completed"))
+            self._put(position, replace(self._as_of(span, _requested_at(span)), state="completed"))
         else:
             self._open[number] = position
             insort(self._waits.setdefault(name, []), number)
@@ -219,6 +230,7 @@ class SpanReader:
             self._waits[span.name.casefold()].remove(number)
         if span.kind == "lock" and state == "completed":
             self._granted[number] = position
+        span = self._as_of(span, event.timestamp) if self._forked_at else span
         started = getattr(event, "started_at", None) or span.started
         ended, request = max(event.timestamp, span.scheduled), span.request  # replace() takes twice as long
         self._put(
@@ -250,14 +262,17 @@ def _event_id(event: EventRaised) -> int:
     return event.event_id
 
 
-def _begun(event: Event, kind: TaskKind) -> Span:
-    """Return the open span that a request begins."""
+def _requested_at(span: Span) -> datetime:
+    return span.scheduled if span.request is None else span.request.timestamp
+
+
+def _begun(event: Event, kind: TaskKind, moment: datetime) -> Span:
+    """Return the open span that a request begins at a moment."""
     if isinstance(event, TimerCreated):
         name = "timer" if event.retry_of is None else "timer (before a retry)"
     else:
         name = subject_name(event)
-    moment, attempt = event.timestamp, getattr(event, "attempt", 1)
-    return Span(name, kind, "open", moment, moment, moment, attempt, event)
+    return Span(name, kind, "open", moment, moment, moment, getattr(event, "attempt", 1), event)
 
 
 _MARKS: dict[TaskKind, str] = {

@@ -246,6 +246,7 @@ class Past(Plain):
             tasks,
             again,
             self.started.parent.instance_id if self.started.parent else None,
+            now,
         )
         earlier = (replace(fork, tasks=min(fork.tasks, tasks)) for fork in self.started.forked_from)
         started = replace(

@@ -56,6 +56,8 @@ class Origin(Plain):
         The children among them that were running: the fork starts its own in their place.
     parent_instance_id
         The id of the origin's parent.
+    time
+        When the fork was made; None in files of earlier versions.
     """
 
     instance_id: str
@@ -64,6 +66,7 @@ class Origin(Plain):
     tasks: int
     again: tuple[int, ...] = ()
     parent_instance_id: str | None = None
+    time: datetime | None = None
 
 
 @plain

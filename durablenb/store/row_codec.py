@@ -201,11 +201,22 @@ def _origin_fields(origin: events.Origin) -> dict[str, Any]:
         kept["again"] = list(origin.again)
     if origin.parent_instance_id is not None:
         kept["parent_instance_id"] = origin.parent_instance_id
+    if origin.time is not None:
+        kept["time"] = _WRITE[datetime](origin.time)
     return kept
 
 
 def _origins(items: list[dict[str, Any]]) -> tuple[events.Origin, ...]:
-    return tuple(events.Origin(**{**fields, "again": tuple(fields.get("again", ()))}) for fields in items)
+    return tuple(
+        events.Origin(
+            **{
+                **fields,
+                "again": tuple(fields.get("again", ())),
+                "time": _moment(fields["time"]) if "time" in fields else None,
+            }
+        )
+        for fields in items
+    )
 
 
 _WRITE: dict[type, Callable[[Any], Any]] = {

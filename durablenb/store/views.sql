@@ -75,14 +75,27 @@ create or replace view instance_states with (defer_binding) as
 from states_until(9223372036854775807);
 
 create or replace view instances with (defer_binding) as
-select instance_id, name, status, created_time, last_updated_time, last_updated_time - created_time as duration,
+select instance_id, name, status, created_time, last_updated_time,
+       last_updated_time - greatest(
+           created_time, cast(try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'time' as timestamp)
+       ) - to_microseconds(coalesce(before_rewinds, 0)) as duration,
        try_cast(input as json) as input, try_cast(output as json) as output,
        try_cast(custom_status as json) as custom_status, version, parent_instance_id,
        tags, scheduled_start_time, generation, execution_id,
        try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'instance_id' as forked_from,
        cast(try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'event_id' as integer) as forked_at,
        origin
-from instance_states left join imported using (instance_id);
+from instance_states left join imported using (instance_id)
+left join (
+    select instance_id, execution_id, cast(sum(epoch_us(timestamp) - epoch_us(failed)) as bigint) as before_rewinds
+    from (
+        select instance_id, execution_id, event_type, timestamp,
+               lag(timestamp) over (partition by instance_id, execution_id order by seq) as failed
+        from journal where event_type in ('ExecutionFailed', 'ExecutionRewound')
+    )
+    where event_type = 'ExecutionRewound'
+    group by instance_id, execution_id
+) using (instance_id, execution_id);
 
 -- One row an instance or entity that was taken from elsewhere.
 create or replace view imports with (defer_binding) as

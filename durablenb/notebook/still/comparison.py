@@ -114,7 +114,7 @@ class _Axis:
 
     def _moment(self, side: Side, when: datetime) -> datetime:
         """Return a time of one instance, as if it had begun with the first."""
-        return self._zero + max(when - side.started.timestamp, timedelta())
+        return self._zero + side.since_start(when)
 
     def stretch(self, is_b: bool, calls: Sequence[Call]) -> tuple[float, float]:
         """Return the left edge and the width of the bar of calls."""
@@ -148,7 +148,7 @@ def _legend(drawing: Drawing, shown: Comparison) -> float:
     half = drawing.width / 2
     for x, colour, label, side in ((20, BLUE, "a", shown.a), (half, VIOLET, "b", shown.b)):
         drawing.box(x, 14, 14, 7, rx=1.5, fill=SOLIDS[colour])
-        words = f"{label}: {side.instance_id}, {lasting(side.duration)}"
+        words = f"{label}: {side.instance_id}, {side.run_time}"
         drawing.text(x + 20, 21, words, size=11, fill=colour, width=half - 50)
     if not any(pair.is_shared for pair in shown):
         return 34.0
@@ -204,7 +204,7 @@ def _sides(shown: Comparison) -> Markup:
             code(side.instance_id, 256),
             line(side.started.name),
             code(value_text(side.started.input), 100),
-            lasting(side.duration),
+            line(str(side.run_time)),
             plural(side.episodes, "episode"),
             *([line(side.spent)] if has_spent else []),
             line(side.outcome_text, 160),

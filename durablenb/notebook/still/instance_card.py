@@ -32,7 +32,7 @@ from durablenb.notebook.still.instance import origin_words, picture_text, steps_
 from durablenb.notebook.still.outputs import outputs_html
 from durablenb.notebook.still.timeline import timeline_svg
 from durablenb.notebook.still.waits import waits_table
-from durablenb.notebook.words import lasting, plural, time_text
+from durablenb.notebook.words import plural, time_text
 
 _LINES = 200
 
@@ -99,8 +99,7 @@ def _times(snapshot: InstanceSnapshot) -> Markup:
     if status.created_time is not None and status.last_updated_time is not None:
         is_open = snapshot.now is not None
         rows.append(("last event (UTC)" if is_open else "ended (UTC)", time_text(status.last_updated_time)))
-        took = (snapshot.now or status.last_updated_time) - status.created_time
-        rows.append(("open for" if is_open else "took", lasting(took)))
+        rows.append(("open for" if is_open else "took", str(snapshot.run_time)))
     if status.scheduled_start_time is not None:
         rows.append(("starts at (UTC)", time_text(status.scheduled_start_time)))
     return table((), rows)

@@ -81,7 +81,7 @@ def _sentence(picture: InstanceSnapshot, scale: Scale, lanes: Sequence[Lane]) ->
     names = ", ".join(lane.name for lane in lanes[:6]) + (", ..." if len(lanes) > 6 else "")
     return (
         f"{picture.status.name} {picture.status.instance_id}: {plural(len(picture.calls), 'call')} "
-        f"within {lasting(scale.total)}, in the lanes {names}"
+        f"within {picture.run_time}, in the lanes {names}"
     )
 
 
@@ -179,7 +179,8 @@ def draw_legend(
     """Draw the legend below a timeline, and return the bottom of the picture."""
     drawing.path(f"M20 {number(y)}H{number(drawing.width - 20)}", fill="none", stroke=HAIR)
     until = "" if picture.now is None else f", as of {time_text(picture.now, with_date=False)}"
-    began = f"from {time_text(scale.begin)} UTC, {lasting(scale.total)} in all{until}"
+    took = picture.run_time.text(" in all")
+    began = f"from {time_text(scale.begin)} UTC, {took}{until}"
     x, end = 20.0, drawing.width - 20
     if drawing.width < NARROWER:  # below each other
         drawing.text(x, y + 34, began, size=10, fill=MUTED)
