@@ -138,20 +138,13 @@ _SCHEDULING = {
 
 def check_call(reader: Expressions, node: ast.Call) -> Value:
     """Check a call and its arguments; return its result's value."""
-    owner: Value = None
-    if isinstance(node.func, ast.Attribute):
-        owner = reader.value(node.func.value)
-        target = reader.attribute(owner, node.func)
-    else:
-        target = reader.value(node.func)
+    owner, target = _callee(reader, node.func)
     path = target.path if isinstance(target, NamedObject) else ""
     is_orderless = path in _ORDERLESS or (
         reader.is_orderless and path in {f"builtins.{name}" for name in _LISTS}
     )
-    values: dict[int, Value] = {}
     with reader.harmless_if(path.startswith(_PRINTING)):
-        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
-            values[id(argument)] = reader.value(argument, is_orderless=is_orderless)
+        values = _argument_values(reader, node, is_orderless=is_orderless)
     first = values[id(node.args[0])] if node.args else None
     if path:
         _check_path(reader, node, path, first, list(values.values()))
@@ -182,6 +175,20 @@ def check_call(reader: Expressions, node: ast.Call) -> Value:
     if isinstance(owner, SetValue) and isinstance(node.func, ast.Attribute):
         return _set_method(reader, node, owner, node.func.attr)
     return None
+
+
+def _callee(reader: Expressions, node: ast.expr) -> tuple[Value, Value]:
+    """Return the object whose method is called, None for a plain function, and what is called."""
+    if isinstance(node, ast.Attribute):
+        owner = reader.value(node.value)
+        return owner, reader.attribute(owner, node)
+    return None, reader.value(node)
+
+
+def _argument_values(reader: Expressions, node: ast.Call, *, is_orderless: bool) -> dict[int, Value]:
+    """Return the values of a call's arguments, by the ids of their nodes."""
+    arguments = (*node.args, *(keyword.value for keyword in node.keywords))
+    return {id(argument): reader.value(argument, is_orderless=is_orderless) for argument in arguments}
 
 
 def _check_path(

@@ -171,17 +171,8 @@ class OrchestratorCode(Parent):
     def _advance(self) -> None:
         """Run the orchestrator until it awaits a task that isn't settled."""
         task, self._awaited = self._awaited, None
-        if isinstance(task, LoopWait):
-            task.settle()
-        main = None if self._loop is None else self._loop.main
-        if task is not None and main is not None and (main.must_cancel or main.is_stopped):
-            self._thrown = main.cancellation()
-        elif task is not None and self._cancellation is not None:
-            if self.ledger.is_replaying:
-                self.ledger.follow(self.line)
-            if self._cancellation.waits(task):  # for what is canceled first
-                self._awaited = task
-                return
+        if task is not None and not self._ends_wait(task):
+            return
         while True:
             if self.ledger.is_replaying:
                 self.ledger.follow(self.line)
@@ -201,22 +192,44 @@ class OrchestratorCode(Parent):
                 task = None
                 continue
             task = self._checked_task(yielded)
-            if self.ledger.is_replaying:
-                self.ledger.follow(self.line)
-            self.mailbox.awaits(task)
-            if self.ledger.is_at_pause and not task._is_settled:
-                self._pass()
-            canceling = self._cancellation
-            if self._loop is not None and is_withdrawn(task):
-                self._thrown = withdrawn(task)
-            elif not task._is_settled if canceling is None else canceling.waits(task):
-                self.mailbox.leave()
-                self._awaited = task
-                task._watch(self)
-                if self._loop is not None and self._loop.main.must_cancel:
-                    self.cancel_wait()
+            if self._begins_wait(task):
                 return
             self.ledger.count_round()
+
+    def _ends_wait(self, task: TaskBase[Any]) -> bool:
+        """Return True if the code may continue after an await; False if what is canceled has to end first."""
+        if isinstance(task, LoopWait):
+            task.settle()
+        main = None if self._loop is None else self._loop.main
+        if main is not None and (main.must_cancel or main.is_stopped):
+            self._thrown = main.cancellation()
+        elif self._cancellation is not None:
+            if self.ledger.is_replaying:
+                self.ledger.follow(self.line)
+            if self._cancellation.waits(task):
+                self._awaited = task
+                return False
+        return True
+
+    def _begins_wait(self, task: TaskBase[Any]) -> bool:
+        """Return True if the code has to wait for the task that it awaits; False if it continues at once."""
+        if self.ledger.is_replaying:
+            self.ledger.follow(self.line)
+        self.mailbox.awaits(task)
+        if self.ledger.is_at_pause and not task._is_settled:
+            self._pass()
+        canceling = self._cancellation
+        if self._loop is not None and is_withdrawn(task):
+            self._thrown = withdrawn(task)
+            return False
+        if task._is_settled if canceling is None else not canceling.waits(task):
+            return False
+        self.mailbox.leave()
+        self._awaited = task
+        task._watch(self)
+        if self._loop is not None and self._loop.main.must_cancel:
+            self.cancel_wait()
+        return True
 
     def _begin(self) -> bool:
         """Call the function; return False if it is a plain function, which has then ended."""

@@ -401,7 +401,7 @@ class Engine(EngineLoop):
             committer.backlog,
             None if committed_at is None else now - committed_at,
             oldest_request,
-            self._mistakes,
+            self._mistakes.count,
         )
 
     # -- what is on disk -------------------------------------------------------------------------

@@ -11,8 +11,7 @@ another thread would take as long as an episode.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import copy
 from datetime import datetime
 from functools import partial
@@ -23,6 +22,7 @@ from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
 from durablenb.engine import locks
 from durablenb.engine.attempt_writer import AttemptWriter
+from durablenb.engine.backlog_pace import BacklogPace
 from durablenb.engine.capture.log_writer import LogWriter
 from durablenb.engine.committer import Committer, WriteBatch
 from durablenb.engine.executors import Executors
@@ -54,12 +54,6 @@ REBUILD_SECONDS = 60.0
 MESSAGES_AT_ONCE = 2_000
 """Messages that are applied before their effects are carried out."""
 
-REST_SECONDS = 0.1
-"""Seconds without other work, after which the backlog gets all the time."""
-
-BACKLOG_SHARE = 4
-"""Until then, the backlog gets one part in so many of the time."""
-
 
 class EngineLoop:
     """Applies messages, and carries out what follows, in a thread of its own or in its callers' threads.
@@ -88,10 +82,8 @@ class EngineLoop:
         self.registry = registry
         self.executors = executors
         self.options = options
-        self.log_writer = LogWriter(
-            store, clock.now, options.codec.redact_log, lambda: self.committer.nudge()
-        )
-        self.attempt_writer = AttemptWriter(store, lambda: self.committer.nudge())
+        self.log_writer = LogWriter(store, clock.now, options.codec.redact_log, self._nudge_committer)
+        self.attempt_writer = AttemptWriter(store, self._nudge_committer)
         self.streams = Streams(lambda instance_id: self.completions.parent_of(instance_id))
         self._side_writers = self.log_writer, self.attempt_writer
         self.committer = Committer(
@@ -118,27 +110,31 @@ class EngineLoop:
         self._is_stopped = False
         self._is_damaged = False
         self._damaged_by: BaseException | None = None
-        self._damaged_at: float | None = None
-        self._mistakes = 0
+        self._mistakes = Mistakes()
         self._defect: DurableError | None = None
-        services = EngineServices(
-            store,
-            clock,
-            registry,
-            executors,
+        self._services = self._make_services()
+        self.completions = self._services.completions
+        self.orchestrator_scope = self._services.orchestrator_scope
+        self._state = EngineState(self._services)
+        clock.subscribe(lambda: self.post(Wake()))
+
+    def _make_services(self) -> EngineServices:
+        return EngineServices(
+            self.store,
+            self.clock,
+            self.registry,
+            self.executors,
             self.committer,
             self.log_writer,
             self.attempt_writer,
             self.streams,
             self.apply_inline,
-            options,
+            self.options,
             address=lambda: self.address,
         )
-        self.completions = services.completions
-        self.orchestrator_scope = services.orchestrator_scope
-        self._services = services
-        self._state = EngineState(services)
-        clock.subscribe(lambda: self.post(Wake()))
+
+    def _nudge_committer(self) -> None:
+        self.committer.nudge()
 
     @property
     def is_threaded(self) -> bool:
@@ -408,11 +404,9 @@ class EngineLoop:
 
     def _break(self, error: BaseException) -> None:
         """Handle a mistake of the engine's own: rebuild the state from the journal; the second time, stop."""
-        now = locks.monotonic()
         with self._lock:
-            self._mistakes += 1
-            if self._damaged_at is None or now - self._damaged_at > REBUILD_SECONDS:
-                self._damaged_at, self._is_damaged, self._damaged_by = now, True, error
+            if not self._mistakes.note():
+                self._is_damaged, self._damaged_by = True, error
                 log.error("%s", _rebuilt_error(error), exc_info=error)
                 return
             self._defect = _stopped_error(error)
@@ -439,38 +433,21 @@ class EngineLoop:
         self._is_damaged, self._damaged_by = False, None
 
 
-class BacklogPace:
-    """Decides when the engine works on its backlog, beside what somebody waits for.
+class Mistakes:
+    """Counts the engine's own mistakes, and recognizes a second one soon after the first."""
 
-    Parameters
-    ----------
-    stopwatch
-        Returns seconds, of which differences are meaningful; by default that of the engine's threads.
-    """
+    def __init__(self) -> None:
+        self.count = 0
+        self._first_at: float | None = None
 
-    def __init__(self, stopwatch: Callable[[], float] | None = None) -> None:
-        self._stopwatch = stopwatch or locks.monotonic
-        self._last_work = -REST_SECONDS
-        self._next_portion = 0.0
-
-    def note_work(self) -> None:
-        """Record that the engine does something that somebody waits for."""
-        self._last_work = self._stopwatch()
-
-    @contextmanager
-    def portion(self) -> Iterator[None]:
-        """Measure a portion of the backlog, to schedule the next one."""
-        began = self._stopwatch()
-        try:
-            yield
-        finally:
-            ended = self._stopwatch()
-            self._next_portion = ended + (BACKLOG_SHARE - 1) * (ended - began)
-
-    @property
-    def pause(self) -> float:
-        """The seconds until the next portion may begin."""
-        return max(0.0, min(self._next_portion, self._last_work + REST_SECONDS) - self._stopwatch())
+    def note(self) -> bool:
+        """Count a mistake; return True if it follows another one so soon that the state can't be trusted."""
+        now = locks.monotonic()
+        self.count += 1
+        if self._first_at is not None and now - self._first_at <= REBUILD_SECONDS:
+            return True
+        self._first_at = now
+        return False
 
 
 def closed_error() -> StoreError:

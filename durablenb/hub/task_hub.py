@@ -540,22 +540,9 @@ class TaskHub(Registering):
         ...     server.url  # doctest: +ELLIPSIS
         'http://127.0.0.1:...'
         """
-        refusal = self._engine.refusal()
-        if refusal is not None:
-            raise refusal
-        if self._mode == "kernel":
-            raise DurableError(
-                'A hub of mode="kernel" works only while a cell runs, so it can\'t be served. Open it '
-                'with mode="threads".'
-            )
-        try:
-            from durablenb.server.server import Server
-        except ModuleNotFoundError:
-            raise DurableError(
-                "Serving needs Starlette and uvicorn: pip install 'durablenb[http]'."
-            ) from None
         from durablenb.notebook.page import HubPage
 
+        server_class = self._server_class()
         if self._server is not None:
             if self._server.has_arguments(port, key, host, public_url, sql, body_limit):
                 return self._server
@@ -565,7 +552,7 @@ class TaskHub(Registering):
         page, feed = HubPage(self), self._feed(takes_sql=sql)
 
         def begin() -> None:
-            self._server = Server(
+            self._server = server_class(
                 client,
                 functions,
                 name,
@@ -582,6 +569,24 @@ class TaskHub(Registering):
         uninterrupted(begin)
         assert self._server is not None
         return self._server
+
+    def _server_class(self) -> type[Server]:
+        """Return the class of servers, if this hub can be served."""
+        refusal = self._engine.refusal()
+        if refusal is not None:
+            raise refusal
+        if self._mode == "kernel":
+            raise DurableError(
+                'A hub of mode="kernel" works only while a cell runs, so it can\'t be served. Open it '
+                'with mode="threads".'
+            )
+        try:
+            from durablenb.server.server import Server
+        except ModuleNotFoundError:
+            raise DurableError(
+                "Serving needs Starlette and uvicorn: pip install 'durablenb[http]'."
+            ) from None
+        return Server
 
     def _feed(self, *, takes_sql: bool) -> JournalFeed:
         from durablenb.analysis.sandbox.queries import Queries

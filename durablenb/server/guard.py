@@ -126,14 +126,9 @@ class Guard:
                 "Cross-site request",
                 "A page of another site sent the request. Use a program, or open the URL yourself.",
             )
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_LIMIT:
-            return error_response(
-                431, "The headers are too large", f"All headers together may have up to {HEAD_LIMIT:,} bytes."
-            )
-        if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_LIMIT:
-            return error_response(
-                414, "The URL is too long", f"Path and query together may have up to {TARGET_LIMIT:,} bytes."
-            )
+        too_large = _refuse_size(scope)
+        if too_large is not None:
+            return too_large
         allowed = self._check_key(scope, headers)
         if allowed is None:
             return error_response(
@@ -166,6 +161,19 @@ class Guard:
         elif key and not any(map(self._policy.is_key, _keys(scope, headers))):
             return None
         return {**scope, "raw_path": path, "durablenb.is_loopback": is_loopback, "durablenb.has_key": True}
+
+
+def _refuse_size(scope: Scope) -> JsonResponse | None:
+    """Return the response to a request whose headers or URL are too large, or None."""
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_LIMIT:
+        return error_response(
+            431, "The headers are too large", f"All headers together may have up to {HEAD_LIMIT:,} bytes."
+        )
+    if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_LIMIT:
+        return error_response(
+            414, "The URL is too long", f"Path and query together may have up to {TARGET_LIMIT:,} bytes."
+        )
+    return None
 
 
 def _is_same_site(scope: Scope, headers: dict[bytes, list[bytes]], address: Address) -> bool:

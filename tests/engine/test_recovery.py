@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.engine.engine_loop import BACKLOG_SHARE, REST_SECONDS, BacklogPace
+from durablenb.engine.backlog_pace import BACKLOG_SHARE, REST_SECONDS, BacklogPace
 
 ran: list[str] = []
 """The instances whose code ran from its top, in order."""

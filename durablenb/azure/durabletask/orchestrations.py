@@ -204,6 +204,12 @@ class OrchestrationRun:
         if not self._wake.is_complete:
             self._wake.complete(None)
 
+    def _subscribe(self, name: str) -> None:
+        """Listen to the events of a name, unless that has begun already."""
+        if name.casefold() not in self._names:
+            self._names.add(name.casefold())
+            self._listen(name)
+
     def _listen(self, name: str) -> None:
         """Deliver the events of a name that are there, and those that come; the mailbox matches them."""
         while True:
@@ -245,9 +251,7 @@ class OrchestrationRun:
                 self._timers[event.task_id] = context.create_timer(event.fire_at)
                 self._await(event, self._timers[event.task_id])
             case events.EventSubscribed(name=name):
-                if name.casefold() not in self._names:
-                    self._names.add(name.casefold())
-                    self._listen(name)
+                self._subscribe(name)
             case (
                 events.EntityOperationCalled()
                 | events.EntityOperationSignaled()
@@ -260,9 +264,7 @@ class OrchestrationRun:
             case events.ExecutionCompleted() | events.ContinueAsNew() | events.ExecutionFailed():
                 self._end_with(event)
             case events.Request(settlement="canceled"):  # its outcome is dropped; timers are taken back
-                task_id = getattr(event, "task_id", -1)
-                self._requests.pop(task_id, None)
-                self._cancel_timer(task_id)
+                self._withdraw(getattr(event, "task_id", -1))
             case events.CodeAwaited(line=line):
                 raise NotImplementedError(
                     f"{self._name!r} waits for more code in line {line}, which no notebook brings to a "
@@ -323,6 +325,11 @@ class OrchestrationRun:
         if request is not None:
             del self._timers[task_id]
             self._settle(request, "failed", failure)
+
+    def _withdraw(self, task_id: int) -> None:
+        """Drop a request whose outcome isn't awaited any longer."""
+        self._requests.pop(task_id, None)
+        self._cancel_timer(task_id)
 
     def _cancel_timer(self, task_id: int) -> None:
         timer = self._timers.pop(task_id, None)
