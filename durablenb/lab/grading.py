@@ -176,7 +176,7 @@ def _first_run(plan: Plan, world: World, expected: Any) -> Iterator[Part]:
     misfits = [text for text in failures.values() if text.startswith("NonDeterminismError")]
     if expected is not ...:
         state = outcome.states[plan.instance_id]
-        codec = plan.options.codec
+        codec = outcome.codec
         text = codec.encode(expected, "result")
         if state.status.is_terminal and not failures[plan.instance_id]:
             yield Part(

@@ -30,6 +30,7 @@ from durablenb.model.events import (
     TaskFailed,
     TaskScheduled,
 )
+from durablenb.model.payloads import Codec
 from durablenb.model.plain import Plain, plain
 from durablenb.model.status import InstanceState
 from durablenb.values.codec import ValueCodec
@@ -85,12 +86,15 @@ class Outcome(NamedTuple):
         How often the journal was written.
     lost
         What the crash lost; None without a crash.
+    codec
+        The codec of the run's values, which has its blobs.
     """
 
     states: dict[str, InstanceState]
     entities: dict[str, str]
     commits: int
     lost: LostWork | None
+    codec: Codec
 
 
 def run(
@@ -118,6 +122,10 @@ def run(
         If it goes on after 5,000 units of work.
     """
     store = _CrashingStore(crash_before, crash_after)
+    codec = plan.options.codec
+    if isinstance(codec, ValueCodec):
+        codec = codec.for_journal(store.blob)
+    plan = replace(plan, options=replace(plan.options, codec=codec))
     clock = VirtualClock()
     unsent = deque(plan.events)
     try:
@@ -128,6 +136,7 @@ def run(
             store.entity_states(None),
             store.commits,
             store.lost,
+            codec,
         )
     finally:
         store.close()
@@ -213,11 +222,8 @@ class _Life:
         self._plan = plan
         self._clock = clock
         self._unsent = unsent
-        codec = plan.options.codec
-        if isinstance(codec, ValueCodec):
-            codec = codec.for_journal(store.blob)
         executors = _Executors(_NewestFirst() if newest_first else InlineExecutor())
-        self._engine = Engine(store, clock, plan.registry, executors, replace(plan.options, codec=codec))
+        self._engine = Engine(store, clock, plan.registry, executors, plan.options)
 
     def run(self) -> None:
         """Work until nothing is left to happen."""

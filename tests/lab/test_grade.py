@@ -48,8 +48,8 @@ def test_a_large_result_that_was_not_expected_is_named():
         assert df.lab.grade("large", hub=hub, expected=np.arange(1_000.0))
     (part,) = [part for part in grade.parts if not part.is_passed]
     assert part.name == "result"
-    assert part.text.startswith("it returned {")
-    assert part.hints[0].startswith("Expected ")
+    assert part.text == "it returned <array 1000 float64>"
+    assert part.hints == ("Expected <array 1001 float64>.",)
 
 
 def test_an_activity_that_remembers_in_memory_what_it_did_fails():
