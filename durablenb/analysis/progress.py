@@ -21,6 +21,7 @@ from durablenb.model.events import (
     ExecutionStarted,
     InstanceEnding,
     Settlement,
+    StatusChange,
     TaskKind,
 )
 from durablenb.model.runtime import RunningCall
@@ -41,13 +42,9 @@ _ENDS: dict[str, Settlement | None] = {
 }
 _FINAL = ("Completed", "Failed", "Canceled", "Terminated")
 _STATUSES = {
-    "ExecutionCompleted": "Completed",
-    "ExecutionFailed": "Failed",
-    "ExecutionCanceled": "Canceled",
-    "ExecutionTerminated": "Terminated",
-    "ExecutionSuspended": "Suspended",
-    "ExecutionResumed": "Running",
-    "OrchestratorStarted": "Running",
+    event.__name__: event.status_after.value
+    for event in ALL_EVENTS
+    if issubclass(event, StatusChange) and event.status_after is not None
 }
 _NOT_TIMED: tuple[TaskKind, ...] = ("timer", "external event", "lock")
 

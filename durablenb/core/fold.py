@@ -14,7 +14,6 @@ from durablenb.model.events import (
     ExecutionFailed,
     ExecutionResumed,
     ExecutionStarted,
-    ExecutionSuspended,
     ExecutionTerminated,
     OrchestratorStarted,
     StatusChange,
@@ -76,24 +75,19 @@ def _started(
 
 
 def _after(state: InstanceState, event: Event, is_started: bool) -> InstanceState:
-    updated = state.last_updated_time
+    updated, status = state.last_updated_time, state.status
     if isinstance(event, StatusChange):
         updated = max(updated, event.timestamp)
-    status, output, custom = state.status, state.output, state.custom_status
+        status = event.status_after or status
+    output, custom = state.output, state.custom_status
     if isinstance(event, CustomStatusSet):
         custom = event.status
-    elif isinstance(event, ExecutionSuspended):
-        status = Status.Suspended
-    elif isinstance(event, ExecutionResumed):
-        status = Status.Running if is_started else Status.Pending
-    elif isinstance(event, OrchestratorStarted):
-        status = Status.Running
+    elif isinstance(event, ExecutionResumed) and not is_started:
+        status = Status.Pending
     elif isinstance(event, ExecutionCompleted):
-        status, output = Status.Completed, event.result
+        output = event.result
     elif isinstance(event, ExecutionFailed):
-        status, output = Status.Failed, event.failure.as_text()
-    elif isinstance(event, ExecutionCanceled):
-        status, output = Status.Canceled, event.reason
-    elif isinstance(event, ExecutionTerminated):
-        status, output = Status.Terminated, event.reason
+        output = event.failure.as_text()
+    elif isinstance(event, (ExecutionCanceled, ExecutionTerminated)):
+        output = event.reason
     return replace(state, status=status, output=output, custom_status=custom, last_updated_time=updated)

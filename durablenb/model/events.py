@@ -12,12 +12,14 @@ read these declarations.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field
 from datetime import datetime
 from typing import ClassVar, Literal, TypeVar, dataclass_transform
 
 from durablenb.model.failures import FailureDetails
 from durablenb.model.plain import Plain, plain
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
 TaskKind = Literal[
     "activity", "sub-orchestration", "timer", "external event", "entity call", "signal", "lock"
@@ -87,6 +89,8 @@ class Event(Plain):
     """The event that begins the task which this event ends. Both have one `task_id`, or one `name`."""
     settlement: ClassVar[Settlement | None] = None
     """The way in which that task ended."""
+    status_after: ClassVar[Status | None] = None
+    """The status that an execution gets by the event; None if the event doesn't change it."""
 
     event_id: int
     timestamp: datetime
@@ -184,6 +188,8 @@ class ExecutionStarted(StatusChange):
     `rules` is the number of the `RULES` for the code: those of the durablenb that began the execution.
     """
 
+    status_after = Status.Pending
+
     name: str
     input: str
     version: str | None = None
@@ -202,6 +208,8 @@ class ExecutionStarted(StatusChange):
 @_event
 class OrchestratorStarted(StatusChange):
     """An episode begins: the orchestrator processes all events that have arrived."""
+
+    status_after = Status.Running
 
 
 @_event
@@ -559,12 +567,16 @@ class CustomStatusSet(Request, StatusChange):
 class ExecutionSuspended(StatusChange):
     """A client suspended the orchestration."""
 
+    status_after = Status.Suspended
+
     reason: str
 
 
 @_event
 class ExecutionResumed(StatusChange):
     """A client resumed the orchestration."""
+
+    status_after = Status.Running
 
     reason: str
 
@@ -587,12 +599,16 @@ class ExecutionRewound(StatusChange):
 class ExecutionCompleted(Request, StatusChange, InstanceEnding):
     """The orchestrator returned."""
 
+    status_after = Status.Completed
+
     result: str
 
 
 @_event
 class ExecutionFailed(Request, StatusChange, InstanceEnding):
     """The orchestrator raised."""
+
+    status_after = Status.Failed
 
     failure: FailureDetails
 
@@ -601,6 +617,8 @@ class ExecutionFailed(Request, StatusChange, InstanceEnding):
 class ExecutionCanceled(Request, StatusChange, InstanceEnding):
     """The orchestrator ended with the cancellation that was requested, or its code had not run by then."""
 
+    status_after = Status.Canceled
+
     reason: str
 
 
@@ -608,12 +626,16 @@ class ExecutionCanceled(Request, StatusChange, InstanceEnding):
 class ExecutionTerminated(StatusChange, InstanceEnding):
     """A client terminated the orchestration."""
 
+    status_after = Status.Terminated
+
     reason: str
 
 
 @_event
 class ContinueAsNew(Request, Ending):
     """The orchestrator requested a new execution with this input."""
+
+    status_after = Status.ContinuedAsNew
 
     input: str
 
@@ -629,3 +651,10 @@ RULES = 2
 
 ALL_EVENTS = tuple(_kinds)
 """All kinds of events, in the order of their definition."""
+
+OUTCOMES: dict[tuple[type[Event] | None, Settlement | None], Callable[..., Event]] = {
+    (kind.settles, kind.settlement): kind
+    for kind in ALL_EVENTS
+    if issubclass(kind, Arrival) and kind.settles is not None
+}
+"""The arrivals that settle a task, by the event that begins it and the way in which it ends."""

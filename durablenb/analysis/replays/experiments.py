@@ -5,22 +5,19 @@ A copy is a history of its own, numbered from 1. The journal isn't touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from durablenb.core.requests import describe_event
 from durablenb.model.events import (
-    EntityOperationCompleted,
-    EntityOperationFailed,
+    OUTCOMES,
     Event,
     ExecutionStarted,
     OrchestratorStarted,
+    Raised,
     Request,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceFailed,
-    TaskCompleted,
-    TaskFailed,
+    Returned,
 )
 from durablenb.model.failures import failure_of
 from durablenb.model.payloads import Codec
@@ -29,14 +26,7 @@ Events = tuple[Event, ...]
 Change = tuple[Events, str]
 """The copy, and the change as text."""
 
-_ENDS: tuple[tuple[type[Any], type[Any]], ...] = (
-    (TaskCompleted, TaskFailed),
-    (SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed),
-    (EntityOperationCompleted, EntityOperationFailed),
-)
 _CARRIED = ("result", "input", "name")
-_TO_FAILURE: dict[type[Event], Callable[..., Event]] = dict(_ENDS)
-_TO_RESULT: dict[type[Event], Callable[..., Event]] = {failed: completed for completed, failed in _ENDS}
 
 
 def without(events: Events, event_id: int) -> Change:
@@ -107,12 +97,12 @@ def edited(events: Events, event_id: int, codec: Codec, change: dict[str, Any]) 
 def _changed(event: Event, what: str, value: Any, codec: Codec) -> Event:
     kind = type(event)
     where = (event.event_id, event.timestamp, getattr(event, "task_id", None))
-    is_end = kind in _TO_FAILURE or kind in _TO_RESULT
+    is_end = isinstance(event, Returned | Raised)
     if what == "error" and is_end:
         failure = failure_of(value if isinstance(value, BaseException) else RuntimeError(str(value)))
-        return _TO_FAILURE.get(kind, kind)(*where, failure)
+        return OUTCOMES[kind.settles, "failed"](*where, failure)
     if what == "result" and is_end:
-        return _TO_RESULT.get(kind, kind)(*where, codec.encode(value, "result"))
+        return OUTCOMES[kind.settles, "completed"](*where, codec.encode(value, "result"))
     known = ("result", "error") if is_end else tuple(field for field in _CARRIED if hasattr(event, field))
     if what not in known:
         has = f"It has {' and '.join(known)}." if known else "There is nothing to change in it."

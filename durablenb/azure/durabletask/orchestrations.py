@@ -26,13 +26,6 @@ from durablenb.model.failures import FailureDetails
 from durablenb.model.times import naive
 from durablenb.values.codec import ValueCodec
 
-OUTCOMES: dict[tuple[type[events.Event] | None, str | None], Callable[..., events.Event]] = {
-    (kind.settles, kind.settlement): kind
-    for kind in events.ALL_EVENTS
-    if issubclass(kind, events.Arrival) and kind.settles is not None
-}
-"""The events that settle a request, by its type and by the way in which it ends."""
-
 _OfEntities = (
     events.EntityOperationCalled
     | events.EntityOperationSignaled
@@ -195,8 +188,8 @@ class OrchestrationRun:
         else:
             self._settle(request, "completed", unpack(awaited.get_result()))
 
-    def _settle(self, request: events.PendingRequest, settlement: str, *outcome: Any) -> None:
-        kind = OUTCOMES[type(request), settlement]
+    def _settle(self, request: events.PendingRequest, settlement: events.Settlement, *outcome: Any) -> None:
+        kind = events.OUTCOMES[type(request), settlement]
         self._deliver(kind(self._new_id(), self._now(), request.task_id, *outcome))
 
     def _deliver(self, event: events.Event) -> None:

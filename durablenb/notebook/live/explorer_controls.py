@@ -6,14 +6,7 @@ from collections.abc import Collection
 
 from durablenb.analysis.replays.replay import Replay
 from durablenb.core.generations import earlier_purged
-from durablenb.model.events import (
-    ContinueAsNew,
-    Event,
-    ExecutionCanceled,
-    ExecutionCompleted,
-    ExecutionFailed,
-    ExecutionTerminated,
-)
+from durablenb.model.events import Ending
 from durablenb.notebook.html import Markup, block, code, fold, line, markup
 from durablenb.notebook.live.code_pane import code_changes
 from durablenb.notebook.live.explorer_model import ExplorerModel
@@ -26,14 +19,6 @@ from durablenb.notebook.words import plural
 
 _AROUND = 25
 """Executions offered before and after the one that is shown."""
-
-_ENDS: dict[type[Event], str] = {
-    ContinueAsNew: "ContinuedAsNew",
-    ExecutionCompleted: "Completed",
-    ExecutionFailed: "Failed",
-    ExecutionCanceled: "Canceled",
-    ExecutionTerminated: "Terminated",
-}
 
 
 def head(model: ExplorerModel, replay: Replay) -> Markup:
@@ -96,7 +81,8 @@ def _look(model: ExplorerModel) -> Look:
     """Return the look of the execution's status."""
     if not model.is_newest:
         _, events = model.executions[model.number]
-        return status_look(next(_ENDS[type(event)] for event in reversed(events) if type(event) in _ENDS))
+        end = next(event for event in reversed(events) if isinstance(event, Ending))
+        return status_look(str(end.status_after))
     obstacle = model.obstacle
     if obstacle.held is not None:
         return LOOKS["Held"]
