@@ -11,7 +11,7 @@ from durablenb.core.registry import entity_activity
 from durablenb.engine.messages import Terminate, Watch
 from durablenb.engine.state import EngineState
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that has not come about counts as never."""
 
 

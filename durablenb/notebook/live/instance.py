@@ -30,13 +30,13 @@ from durablenb.notebook.live.code_tab import CodeTab
 from durablenb.notebook.live.decisions import Decisions
 from durablenb.notebook.live.details import call_detail, generation_detail, step_detail, stored_value
 from durablenb.notebook.live.events_table import EventsTable
+from durablenb.notebook.live.instance_commands import InstanceCommands
 from durablenb.notebook.live.instance_controls import head, waits
-from durablenb.notebook.live.interactive import LiveDrawing, figure, scrolled, typed_value
+from durablenb.notebook.live.interactive import LiveDrawing, figure, scrolled
 from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.timeline_pane import TimelinePane
 from durablenb.notebook.live.tooltips import tooltip
 from durablenb.notebook.live.value_head import value_head
-from durablenb.notebook.live.widget import LiveView
 from durablenb.notebook.still.conversation import conversation_html
 from durablenb.notebook.still.graph import graph_on, instance_sentence
 from durablenb.notebook.still.graph_layout import DEEPEST
@@ -52,7 +52,7 @@ TICK = 1.0
 """Seconds after which an open instance is redrawn even if nothing happened, since time passes."""
 
 
-class LiveInstance(LiveView):
+class LiveInstance(InstanceCommands):
     """The live view of one instance, which `handle.watch()` returns.
 
     It is a widget, so `ipywidgets` can combine it with others. It stays live when the orchestration has
@@ -440,13 +440,7 @@ class LiveInstance(LiveView):
         """Show another page of a step's calls."""
         self._first = max(int(first), 0)
 
-    # -- commands to the instance, as its handle has them ----------------------------------------
-
-    def do_raise(self, name: str = "", fields: Any = None, **_: Any) -> None:
-        """Raise an external event; the typed data is JSON, or else text."""
-        data = typed_value((fields or {}).get("data", ""))
-        self._handle.raise_event(name, data)
-        self._journal.refresh(self._handle.id)
+    # -- decisions on calls of tools -------------------------------------------------------------
 
     def do_approve(self, name: str = "", fields: Any = None, **_: Any) -> None:
         """Let a tool run, with the arguments in its form."""
@@ -465,57 +459,6 @@ class LiveInstance(LiveView):
         self._read()  # another view may have decided
         decide(name, fields or {}, self._conversation.waiting())
         self._journal.refresh(self._handle.id)
-
-    def do_cancel(self, **_: Any) -> None:
-        """Request that the orchestration cancels itself."""
-        self._handle.cancel("from the live view")
-        self._journal.refresh(self._handle.id)
-
-    def do_terminate(self, **_: Any) -> None:
-        """Terminate the orchestration."""
-        self._handle.terminate("from the live view")
-        self._journal.refresh(self._handle.id)
-
-    def do_suspend(self, **_: Any) -> None:
-        """Suspend the orchestration."""
-        self._handle.suspend("from the live view")
-        self._journal.refresh(self._handle.id)
-
-    def do_resume(self, **_: Any) -> None:
-        """Resume the orchestration."""
-        self._handle.resume("from the live view")
-        self._journal.refresh(self._handle.id)
-
-    def do_rewind(self, **_: Any) -> None:
-        """Rewind the orchestration, to retry what failed."""
-        self._handle.rewind("from the live view")
-        self._journal.refresh(self._handle.id)
-
-    def do_restart(self, **_: Any) -> None:
-        """Restart the orchestration, and show the new instance."""
-        self.do_open(id=self._handle.restart().id)
-
-    def do_purge(self, **_: Any) -> None:
-        """Purge the instance, and go back."""
-        self._handle.purge()
-        self._journal.refresh(self._handle.id)
-        self.do_back()
-
-    def do_jump(self, **_: Any) -> None:
-        """Move a virtual clock to the next deadline."""
-        self._control.clock.jump()
-
-    def do_idle(self, **_: Any) -> None:
-        """Move a virtual clock until nothing is due."""
-        self._control.clock.run_until_idle()
-
-    def do_advance(self, fields: Any = None, **_: Any) -> None:
-        """Move a virtual clock by a number of hours."""
-        hours = str((fields or {}).get("hours", "")).strip()
-        try:
-            self._control.clock.advance(hours=float(hours))
-        except (ValueError, OverflowError):
-            raise ValueError(f"Give a number of hours, such as 72 or 0.5, not {hours!r}.") from None
 
     # -- timeline and history --------------------------------------------------------------------
 
@@ -546,6 +489,16 @@ class LiveInstance(LiveView):
             yield self._execution_number(execution_id), int(task)
 
     # -- the way to other instances --------------------------------------------------------------
+
+    def do_restart(self, **_: Any) -> None:
+        """Restart the orchestration, and show the new instance."""
+        self.do_open(id=self._handle.restart().id)
+
+    def do_purge(self, **_: Any) -> None:
+        """Purge the instance, and go back."""
+        self._handle.purge()
+        self._journal.refresh(self._handle.id)
+        self.do_back()
 
     def do_open(self, id: str = "", **_: Any) -> None:
         """Show another instance, such as a sub-orchestration."""
