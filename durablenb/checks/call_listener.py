@@ -14,7 +14,7 @@ FOREIGN_PATHS = (*LIBRARIES, str(Path(__file__).parents[1]))
 """Prefixes of the paths of code that isn't the user's."""
 
 
-class Call(NamedTuple):
+class ObservedCall(NamedTuple):
     """A call that was observed.
 
     Parameters
@@ -36,7 +36,7 @@ class Call(NamedTuple):
     places: tuple[tuple[FrameType, int], ...]
 
 
-OnCall = Callable[[Call], None]
+OnCall = Callable[[ObservedCall], None]
 
 
 class FunctionCode:
@@ -80,7 +80,7 @@ class CallListener:
         self.codes = codes
         self._on_call = on_call
 
-    def pass_on(self, call: Call) -> None:
+    def pass_on(self, call: ObservedCall) -> None:
         """Pass a call to the receiver."""
         if is_activity(call.called):
             plain = user_function(call.called)
@@ -97,7 +97,7 @@ class CallListener:
         raise NotImplementedError
 
     def call_places(self, frame: FrameType | None, offset: int) -> tuple[tuple[FrameType, int], ...]:
-        """Return the places of a call, as in `Call`, or none if the call isn't the function's."""
+        """Return the places of a call, as in `ObservedCall`, or none if the call isn't the function's."""
         if frame is None:
             return ()
         if id(frame.f_code) in self.codes.ids:

@@ -14,7 +14,7 @@ from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionTy
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from durablenb.checks.call_listener import Call
+from durablenb.checks.call_listener import ObservedCall
 from durablenb.checks.calls import call_text, direct_call_texts, special_advice
 from durablenb.checks.checker import Ends, advice_for, display_path, read
 from durablenb.checks.forbidden_calls import DATA, rule_for_call
@@ -58,7 +58,7 @@ def monitor_calls(function: Callable[..., object], warn: Warn) -> AbstractContex
     return nullcontext() if plain is None else Listener(plain, partial(_check, plain, warn))
 
 
-def _check(function: FunctionType, warn: Warn, call: Call) -> None:
+def _check(function: FunctionType, warn: Warn, call: ObservedCall) -> None:
     try:
         problem = _problem(call, has_loop=bool(function.__code__.co_flags & CO_COROUTINE))
         if problem is not None:
@@ -67,7 +67,7 @@ def _check(function: FunctionType, warn: Warn, call: Call) -> None:
         log.debug("A call of %s could not be checked", function.__name__, exc_info=True)
 
 
-def _problem(call: Call, *, has_loop: bool) -> tuple[str, str, str | None] | None:
+def _problem(call: ObservedCall, *, has_loop: bool) -> tuple[str, str, str | None] | None:
     """Return the rule that a call breaks, the message, and advice if it isn't the rule's own; or None."""
     called = call.called
     if is_activity(called):

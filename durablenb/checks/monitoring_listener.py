@@ -12,7 +12,7 @@ import threading
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Self
 
-from durablenb.checks.call_listener import Call, CallListener
+from durablenb.checks.call_listener import CallListener, ObservedCall
 from durablenb.checks.live_scope import is_activity, user_function
 
 assert sys.version_info >= (3, 12)
@@ -55,7 +55,7 @@ class MonitoringListener(CallListener):
             return _monitoring.DISABLE
         if type(called) is FunctionType and "." in called.__qualname__ and has_arguments:
             called = MethodType(called, first)  # the event has a method's function and its self
-        self.pass_on(Call(called, first, has_arguments, places))
+        self.pass_on(ObservedCall(called, first, has_arguments, places))
         return _monitoring.DISABLE
 
     def on_environ_read(self) -> None:
@@ -63,7 +63,7 @@ class MonitoringListener(CallListener):
         frame = sys._getframe(2).f_back
         places = () if frame is None else self.call_places(frame, frame.f_lasti)
         if places:
-            self.pass_on(Call(os.environ.__getitem__, None, True, places))
+            self.pass_on(ObservedCall(os.environ.__getitem__, None, True, places))
 
 
 _current = threading.local()

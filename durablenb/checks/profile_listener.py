@@ -11,7 +11,7 @@ import sys
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Self
 
-from durablenb.checks.call_listener import FOREIGN_PATHS, Call, CallListener, OnCall
+from durablenb.checks.call_listener import FOREIGN_PATHS, CallListener, ObservedCall, OnCall
 
 log = logging.getLogger("durablenb")
 
@@ -74,7 +74,7 @@ class ProfileListener(CallListener):
         if frame is not caller:
             called = _frame_function(frame)
         if called is not None:
-            self.pass_on(Call(called, None, True, places))
+            self.pass_on(ObservedCall(called, None, True, places))
 
 
 def _frame_function(frame: FrameType) -> object:

@@ -66,7 +66,7 @@ def types_of(function: object) -> FunctionTypes:
             for name, hint in hints.items()
             if not isinstance(hint, unresolved) or _names_context(hint)
         }
-        return _of(function, known)
+        return _function_types(function, known)
 
 
 def _names_context(hint: Any) -> bool:
@@ -86,13 +86,13 @@ def _annotations_of(function: Any) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1024)
 def _resolved(function: Any) -> FunctionTypes:
-    return _of(function, typing.get_type_hints(_plain(function)))
+    return _function_types(function, typing.get_type_hints(_plain(function)))
 
 
 _known = typing.cast(Callable[[object], FunctionTypes], _resolved)
 
 
-def _of(function: Any, hints: dict[str, Any]) -> FunctionTypes:
+def _function_types(function: Any, hints: dict[str, Any]) -> FunctionTypes:
     wanted = hints.get("return")
     origin = typing.get_origin(wanted) or wanted
     if origin in _GENERATORS:

@@ -49,7 +49,7 @@ class EntityClass:
         self.kind = kind
         self.__name__ = kind.__name__
         self.__doc__ = kind.__doc__
-        self.operations = {name: Operation(method) for name, method in operations_of(kind)}
+        self.operations = {name: EntityMethod(method) for name, method in operations_of(kind)}
         if not self.operations:
             raise TypeError(f"{kind.__name__} has no public method: an entity's methods are its operations.")
 
@@ -68,7 +68,7 @@ class EntityClass:
         context._hold(entity, fields_of)
         return operation.run(entity, context)
 
-    def operation(self, name: str) -> Operation | None:
+    def operation(self, name: str) -> EntityMethod | None:
         """Return the operation of a name, or None for the implied ``delete``.
 
         Raises
@@ -103,7 +103,7 @@ class EntityClass:
         return entity
 
 
-class Operation:
+class EntityMethod:
     """A method that is an operation.
 
     Parameters

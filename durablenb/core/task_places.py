@@ -1,4 +1,4 @@
-"""Where the tasks of an orchestration's event loop wait, and for what; for those who look at a replay."""
+"""The places at which the tasks of an orchestration's event loop wait, for views of a replay."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Crash(NamedTuple):
         return f"{self.number}. before {self.before}{again}.{rest}"
 
 
-class Report(Displayed):
+class LabReport(Displayed):
     """A report of the lab, with its `verdict` in a sentence; true if all is as it should be."""
 
     name: str
@@ -108,7 +108,7 @@ class Report(Displayed):
         return f"<{self.name}: {self.verdict}>"
 
 
-class CrashReport(Report):
+class CrashReport(LabReport):
     """The crashes of `crash_everywhere`; true if none of them changed anything.
 
     Parameters

@@ -11,7 +11,7 @@ from durablenb.core.short_repr import plural, short_repr
 from durablenb.hub.check import check
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
-from durablenb.lab.crash_report import CURES, Report
+from durablenb.lab.crash_report import CURES, LabReport
 from durablenb.lab.crashing import crashed, failure_text, plan_of
 from durablenb.lab.runs import Plan, run
 from durablenb.lab.world import World, world_of
@@ -45,7 +45,7 @@ class Part(NamedTuple):
         return f"{'ok  ' if self.is_passed else 'FAIL'}  {self.name}: {self.text}{hints}"
 
 
-class Grade(Report):
+class Grade(LabReport):
     """The grade of an orchestrator; true if it has passed in all parts.
 
     Parameters

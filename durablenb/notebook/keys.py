@@ -16,15 +16,15 @@ _MOST_CALLS = 200
 
 def call_key(call: Call, of: str = "") -> str:
     """Return the key of a call; `of` is the id of the opened sub-orchestration that it belongs to."""
-    return f"call {call.execution} {call.number}{_of(of)}"
+    return f"call {call.execution} {call.number}{_instance_suffix(of)}"
 
 
 def step_key(step: GraphStep, of: str = "") -> str:
     """Return the key of a step; `of` as for a call."""
-    return f"step {step.number}{_of(of)}"
+    return f"step {step.number}{_instance_suffix(of)}"
 
 
-def _of(instance_id: str) -> str:
+def _instance_suffix(instance_id: str) -> str:
     return f" of {instance_id}" if instance_id else ""
 
 

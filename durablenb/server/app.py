@@ -31,7 +31,7 @@ from durablenb.model.errors import (
 from durablenb.server.functions import FunctionRouter, Functions
 from durablenb.server.guard import AccessPolicy, Guard
 from durablenb.server.openapi import document
-from durablenb.server.operations import OPERATIONS, Operation
+from durablenb.server.operations import OPERATIONS, ApiOperation
 from durablenb.server.page import Page, page_handlers
 from durablenb.server.requests import BODY_LIMIT, FUNCTION_LIMIT, ApiRequest, ApiServices, Handler
 from durablenb.server.responses import HttpError, JsonResponse, error_response, http_error, text_response
@@ -138,7 +138,7 @@ class _AnyCaseRoute(Route):
         self.path_regex = re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
-def _by_path(operations: Iterable[Operation]) -> list[tuple[str, dict[str, Handler]]]:
+def _by_path(operations: Iterable[ApiOperation]) -> list[tuple[str, dict[str, Handler]]]:
     by_path = attrgetter("path")
     grouped = groupby(sorted(operations, key=by_path), by_path)
     return [(path, {operation.method: operation.handler for operation in group}) for path, group in grouped]

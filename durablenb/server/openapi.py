@@ -9,7 +9,7 @@ from typing import Any
 
 from durablenb.model.address import MANAGEMENT
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.server.operations import Operation
+from durablenb.server.operations import ApiOperation
 from durablenb.server.parameters import Parameter, Schema
 
 _URLS = [
@@ -155,7 +155,7 @@ GUARD = {
 """The meaning of the status codes that any request may get."""
 
 
-def document(operations: Iterable[Operation], origin: str) -> dict[str, Any]:
+def document(operations: Iterable[ApiOperation], origin: str) -> dict[str, Any]:
     """Return the OpenAPI document of the operations.
 
     Parameters
@@ -190,7 +190,7 @@ def document(operations: Iterable[Operation], origin: str) -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: ApiOperation) -> dict[str, Any]:
     names = re.findall(r"\{(\w+)(?::path)?\}", operation.path)
     path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
@@ -221,7 +221,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _response(operation: Operation, code: int, text: str) -> dict[str, Any]:
+def _response(operation: ApiOperation, code: int, text: str) -> dict[str, Any]:
     schema = _RESPONSES.get((operation.name, code), _FAILURE if code >= HTTPStatus.BAD_REQUEST else None)
     described: dict[str, Any] = {"description": text}
     if schema is not None:

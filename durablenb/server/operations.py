@@ -28,7 +28,7 @@ Method = Literal["GET", "POST", "DELETE"]
 
 
 @dataclass(frozen=True)
-class Operation:
+class ApiOperation:
     """One method of one path.
 
     Parameters
@@ -75,22 +75,22 @@ _STARTED = {
 _ID_IN_USE = "An instance with this id is open; with `attach`, it has another orchestrator or another input."
 
 
-def _command(name: str, handler: Handler, text: str, *more: Parameter) -> Operation:
+def _command(name: str, handler: Handler, text: str, *more: Parameter) -> ApiOperation:
     responses = {202: _ON_DISK, 404: _NO_INSTANCE, 410: "The instance has ended."}
     path = f"/instances/{{instance_id}}/{name}"
-    return Operation("POST", path, name, handler, text, responses, (REASON, *more))
+    return ApiOperation("POST", path, name, handler, text, responses, (REASON, *more))
 
 
-def _start(path: str, name: str, text: str, *more: Parameter) -> Operation:
+def _start(path: str, name: str, text: str, *more: Parameter) -> ApiOperation:
     """Return an operation that starts an orchestration; with an id in the path, it has more parameters."""
     parameters = (*NEW, *more, *WAIT)
     responses = _STARTED | {400: "There is no such orchestrator, or the id or the input is invalid."}
     if more:
         responses |= {409: _ID_IN_USE}
-    return Operation("POST", path, name, orchestrations.start, text, responses, parameters, "optional")
+    return ApiOperation("POST", path, name, orchestrations.start, text, responses, parameters, "optional")
 
 
-def _list_entities(path: str, name: str, text: str, bad_request: str) -> Operation:
+def _list_entities(path: str, name: str, text: str, bad_request: str) -> ApiOperation:
     responses = {
         200: f"The entities; if there are more, `{CONTINUATION}` is the token for the next page.",
         400: bad_request,
@@ -101,7 +101,7 @@ def _list_entities(path: str, name: str, text: str, bad_request: str) -> Operati
         flag("fetchState", "Whether states are included.", False),
         *LIST_PAGING,
     )
-    return Operation("GET", path, name, entities.list_entities, text, responses, parameters)
+    return ApiOperation("GET", path, name, entities.list_entities, text, responses, parameters)
 
 
 OPERATIONS = (
@@ -117,7 +117,7 @@ OPERATIONS = (
             STATUSES,
         ),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/startMany/{name}",
         "startMany",
@@ -132,7 +132,7 @@ OPERATIONS = (
         (*NEW, IF_EXISTS),
         "json",
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/instances",
         "listInstances",
@@ -152,7 +152,7 @@ OPERATIONS = (
             *LIST_PAGING,
         ),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/instances",
         "purgeInstances",
@@ -165,7 +165,7 @@ OPERATIONS = (
         },
         (replace(FROM, is_required=True), *FILTER, RECURSIVE),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/instances/{instance_id}",
         "status",
@@ -184,7 +184,7 @@ OPERATIONS = (
             WAIT[-1],
         ),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/instances/{instance_id}",
         "purge",
@@ -193,7 +193,7 @@ OPERATIONS = (
         {200: "The number of purged instances.", 404: _NO_INSTANCE, 412: "The instance is open."},
         (RECURSIVE,),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/instances/{instance_id}/pastGenerations",
         "purgePastGenerations",
@@ -214,7 +214,7 @@ OPERATIONS = (
             ),
         ),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/instances/{instance_id}/raiseEvent/{event_name:path}",
         "raiseEvent",
@@ -241,7 +241,7 @@ OPERATIONS = (
     ),
     _command("suspend", orchestrations.suspend, "Suspend an orchestration until it is resumed."),
     _command("resume", orchestrations.resume, "Resume a suspended orchestration."),
-    Operation(
+    ApiOperation(
         "POST",
         "/instances/{instance_id}/rewind",
         "rewind",
@@ -255,7 +255,7 @@ OPERATIONS = (
         },
         (REASON,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/instances/{instance_id}/restart",
         "restart",
@@ -264,7 +264,7 @@ OPERATIONS = (
         _STARTED | {400: "There is no such instance, or its code isn't registered."},
         (flag("restartWithNewInstanceId", "Whether the new instance gets a new id.", True), *WAIT),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/instances/{instance_id}/fork",
         "fork",
@@ -285,7 +285,7 @@ OPERATIONS = (
         "List the entities with this name that exist, ordered by key.",
         _BAD_NAME,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/entities/{name}/{key}",
         "readEntity",
@@ -297,7 +297,7 @@ OPERATIONS = (
             404: "There is no such entity.",
         },
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/entities/{name}/{key}",
         "signalEntity",
@@ -315,7 +315,7 @@ OPERATIONS = (
         ),
         "any",
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/entities/{name}/{key}",
         "deleteEntity",
@@ -323,7 +323,7 @@ OPERATIONS = (
         "Signal the operation `delete` to an entity.",
         {202: _ON_DISK, 400: "There is no such entity function, or the request is invalid."},
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/cleanEntityStorage",
         "cleanEntityStorage",
@@ -339,7 +339,7 @@ OPERATIONS = (
             ),
         ),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/journal",
         "journal",
@@ -348,7 +348,7 @@ OPERATIONS = (
         {200: "A page of the journal.", 400: _BAD_POSITION},
         JOURNAL_PAGING,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/journal/{instance_id}",
         "journalOfInstance",
@@ -357,7 +357,7 @@ OPERATIONS = (
         {200: "A page of the journal; it has no rows if there is no such instance.", 400: _BAD_POSITION},
         JOURNAL_PAGING,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/journal/{instance_id}/beside",
         "beside",
@@ -372,7 +372,7 @@ OPERATIONS = (
             ),
         ),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/journal/{instance_id}/log",
         "log",
@@ -380,7 +380,7 @@ OPERATIONS = (
         "Return the log of an instance and its sub-orchestrations: what they printed.",
         {200: "The lines, oldest first.", 404: _NO_INSTANCE},
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/journal/{instance_id}/outputs",
         "outputs",
@@ -391,7 +391,7 @@ OPERATIONS = (
             404: _NO_INSTANCE,
         },
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/blobs/{hash}",
         "blob",
@@ -399,7 +399,7 @@ OPERATIONS = (
         "Return a blob, a large part of a value that a history refers to.",
         {200: "The bytes.", 404: "There is no blob with this hash."},
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/sources/{hash}",
         "source",
@@ -407,7 +407,7 @@ OPERATIONS = (
         "Return the source text of an orchestrator at the start of an execution.",
         {200: "The text.", 404: "There is no source text with this hash."},
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/sql",
         "sql",

@@ -24,7 +24,7 @@ _LEAST, _HIGH = 3, 20
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
+class PastGeneration:
     """A generation that ended with continue-as-new, numbered from 0."""
 
     number: int
@@ -37,7 +37,7 @@ class Generation:
         return f"generation {self.number:,}: {lasting(self.duration)}, {plural(self.calls, 'call')}"
 
 
-def earlier_generations(picture: InstanceSnapshot) -> Sequence[Generation]:
+def earlier_generations(picture: InstanceSnapshot) -> Sequence[PastGeneration]:
     """Return the last generations before the current one, the oldest first; purged ones are left out."""
     if not picture.flow.generation:
         return ()
@@ -46,13 +46,13 @@ def earlier_generations(picture: InstanceSnapshot) -> Sequence[Generation]:
     began = {one.number: one.began for one in read_generations(picture.events)}
     shown = range(max(0, picture.flow.generation - _MOST), picture.flow.generation)
     return [
-        Generation(number, began[number + 1] - began[number], calls[number])
+        PastGeneration(number, began[number + 1] - began[number], calls[number])
         for number in shown
         if number in began and number + 1 in began
     ]
 
 
-def draw_generations(drawing: Drawing, count: int, generations: Sequence[Generation]) -> None:
+def draw_generations(drawing: Drawing, count: int, generations: Sequence[PastGeneration]) -> None:
     """Draw how many generations there were before, and a bar for each of the last ones.
 
     Parameters

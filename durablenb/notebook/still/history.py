@@ -25,7 +25,7 @@ from durablenb.notebook.html import (
     unbroken,
     wide_picture,
 )
-from durablenb.notebook.still.history_runs import Run, event_runs, executions_of
+from durablenb.notebook.still.history_runs import EventRun, event_runs, split_executions
 from durablenb.notebook.still.timeline import timeline_svg
 from durablenb.notebook.words import plural, time_text
 
@@ -37,7 +37,7 @@ _FAILED = 6
 _HEADER = ("event", "time (UTC)", "what", "task", "value")
 
 
-def shown_runs(events: Sequence[Event], ends: int = _ENDS) -> tuple[list[Run], int, list[Run]]:
+def shown_runs(events: Sequence[Event], ends: int = _ENDS) -> tuple[list[EventRun], int, list[EventRun]]:
     """Return the first runs of an execution, the number of omitted events, and the last runs."""
     runs = event_runs(events)
     if len(runs) <= 2 * ends:
@@ -48,7 +48,7 @@ def shown_runs(events: Sequence[Event], ends: int = _ENDS) -> tuple[list[Run], i
 
 def history_table(events: Sequence[Event]) -> Markup:
     """Return a history as a table for each execution; those before the last one are folded."""
-    executions = executions_of(events)
+    executions = split_executions(events)
     if len(executions) < 2:
         return _execution_table(events, _ENDS)
     shown = executions[-_EXECUTIONS:]
@@ -78,7 +78,7 @@ def _execution_table(events: Sequence[Event], ends: int) -> Markup:
     return table(_HEADER, rows)
 
 
-def _row(run: Run, before: Event | None) -> Sequence[object]:
+def _row(run: EventRun, before: Event | None) -> Sequence[object]:
     is_new_day = before is None or before.timestamp.date() != run.first.timestamp.date()
     time = time_text(run.first.timestamp, with_date=is_new_day)
     value = event_value(run.first) if run.count == 1 else "".join(map(event_value, run.failed[:1]))
@@ -92,7 +92,7 @@ def _task(event: Event) -> str:
     return number + (", from cache" if getattr(event, "cached_from", None) is not None else "")
 
 
-def _failed_tasks(run: Run) -> str:
+def _failed_tasks(run: EventRun) -> str:
     """Return the failed tasks of a run, the first ones by number."""
     if not run.failed:
         return ""
@@ -117,7 +117,7 @@ def history_card(shown: History) -> str:
 
 def history_text(shown: History) -> str:
     """Return a history as text, without times: the first and the last events of each execution, as runs."""
-    executions = executions_of(list(shown))
+    executions = split_executions(list(shown))
     rows: list[tuple[str, str]] = []
     for execution in executions[-_EXECUTIONS:]:
         if len(executions) > 1:

@@ -21,7 +21,7 @@ _MOST_PHASES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class ExecutionEvents:
     """The events of one execution, and the generations that were purged before it."""
 
     events: tuple[Event, ...]
@@ -36,7 +36,7 @@ class Execution:
         return f"Generation {number:,}" + (", after a rewind" if self.is_again else "")
 
 
-def executions_of(events: Sequence[Event]) -> list[Execution]:
+def split_executions(events: Sequence[Event]) -> list[ExecutionEvents]:
     """Return the executions of an instance, the oldest first."""
     counter = GenerationCounter()
     found: list[tuple[list[Event], str, bool]] = []
@@ -48,11 +48,11 @@ def executions_of(events: Sequence[Event]) -> list[Execution]:
             found.append(([], purged_text(gone) if gone else "", number == generation))
             generation = number
         found[-1][0].append(event)
-    return [Execution(tuple(own), gone, is_again) for own, gone, is_again in found]
+    return [ExecutionEvents(tuple(own), gone, is_again) for own, gone, is_again in found]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EventRun:
     """Events of one step that follow each other, or a single event.
 
     `name` is that of the step: answers have the name of the request that they answer.
@@ -96,10 +96,10 @@ class Run:
         return f"{name.strip() or 'timer'}: {kinds}"
 
 
-def event_runs(events: Sequence[Event]) -> list[Run]:
+def event_runs(events: Sequence[Event]) -> list[EventRun]:
     """Return the events of an execution as runs; short runs stay single events."""
     names = {event.task_id: event for event in events if isinstance(event, PendingRequest)}
-    runs: list[Run] = []
+    runs: list[EventRun] = []
     for segment in _segments(events, names):
         runs += _folded(segment, names)
     return runs
@@ -143,13 +143,13 @@ def _named(event: Event, requests: dict[int, PendingRequest]) -> Event:
     return requests.get(getattr(event, "task_id", -1), event)
 
 
-def _folded(segment: list[Event], requests: dict[int, PendingRequest]) -> Iterator[Run]:
+def _folded(segment: list[Event], requests: dict[int, PendingRequest]) -> Iterator[EventRun]:
     """Yield the events of a step as runs: its requests, then its answers; those of a loop as one run."""
 
-    def run(*events: Event) -> Run:
+    def run(*events: Event) -> EventRun:
         about = [_named(one, requests) for one in events if not _begins_episode(one)]
         names = set(map(subject_name, about))
-        return Run(events, names.pop() if len(names) == 1 else family_name(about[0]) if about else "")
+        return EventRun(events, names.pop() if len(names) == 1 else family_name(about[0]) if about else "")
 
     phases = [[event for _, event in phase] for _, phase in groupby(_with_phases(segment), itemgetter(0))]
     if len(phases) > _MOST_PHASES:
