@@ -18,9 +18,11 @@ PAGES = [
     "docs/how-to/check-an-orchestrator.md",
     "docs/how-to/choose-durability.md",
     "docs/how-to/deploy-to-azure.md",
+    "docs/how-to/export-histories.md",
     "docs/how-to/find-out-why-it-is-stuck.md",
     "docs/how-to/from-azure-and-back.md",
     "docs/how-to/grow-an-orchestration.md",
+    "docs/how-to/hand-around-data-frames.md",
     "docs/how-to/handle-failures.md",
     "docs/how-to/keep-an-endless-orchestration-small.md",
     "docs/how-to/keep-state-in-entities.md",
@@ -29,11 +31,14 @@ PAGES = [
     "docs/how-to/lock-several-entities.md",
     "docs/how-to/make-an-activity-idempotent.md",
     "docs/how-to/pass-several-arguments.md",
+    "docs/how-to/put-a-picture-into-a-paper.md",
+    "docs/how-to/query-from-a-notebook.md",
     "docs/how-to/remember-results.md",
     "docs/how-to/report-the-progress-of-an-activity.md",
     "docs/how-to/run-a-notebook-again.md",
     "docs/how-to/run-an-agent.md",
     "docs/how-to/send-an-orchestration.md",
+    "docs/how-to/start-many-at-once.md",
     "docs/how-to/stop-an-activity.md",
     "docs/how-to/test-an-orchestrator.md",
     "docs/how-to/use-asyncio-in-an-orchestrator.md",
@@ -49,12 +54,20 @@ PAGES = [
     "docs/reference/tables.md",
     "docs/reference/values.md",
 ]
+FILES = {
+    "docs/how-to/hand-around-data-frames.md": {
+        "sales-2026-01.csv": "day,shop,amount\n2026-01-05,0,3.5\n2026-01-12,1,4.5\n"
+    }
+}
+"""The files that a page reads."""
 PYTHON_BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_python_blocks_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name, text in FILES.get(page, {}).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
     run(page, tmp_path)
 
 

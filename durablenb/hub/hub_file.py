@@ -128,7 +128,7 @@ class HubFile(Hub):
         instance_id = str(checked_entity_id(entity_id_of(function, key)))
         if not self._file.of().records(instance_id):
             raise InstanceNotFoundError(
-                f"{self.path} has no entity {instance_id}. entities() lists those that there are."
+                f"{self.path} has no entity {instance_id}. entities() lists the existing ones."
             )
         return super().entity(entity_id_of(function, key))
 

@@ -103,7 +103,7 @@ class LocalJournal(Journal):
     def unknown(self, instance_id: object) -> InstanceNotFoundError:
         """Return the error for an instance that the hub hasn't got."""
         return InstanceNotFoundError(
-            f"No instance with ID {instance_id!r} found. hub.instances() lists those that there are."
+            f"No instance with ID {instance_id!r} found. hub.instances() lists the existing ones."
         )
 
     @property

@@ -135,7 +135,7 @@ class FileJournal(Journal):
     def unknown(self, instance_id: object) -> InstanceNotFoundError:
         """Return the error for an instance that the file hasn't got."""
         return InstanceNotFoundError(
-            f"{self.path} has no instance {instance_id!r}. instances() lists those that there are."
+            f"{self.path} has no instance {instance_id!r}. instances() lists the existing ones."
         )
 
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:

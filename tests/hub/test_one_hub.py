@@ -310,7 +310,7 @@ def test_a_hub_lists_and_queries_the_same_everywhere(hubs: dict[str, Hub], kind:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_not_there_is_named_everywhere(hubs: dict[str, Hub], kind: str) -> None:
-    with pytest.raises(df.InstanceNotFoundError, match=r"nobody'.*instances\(\) lists those"):
+    with pytest.raises(df.InstanceNotFoundError, match=r"nobody'.*instances\(\) lists the existing"):
         hubs[kind].handle("nobody")
     gone = df.Handle(hubs[kind], "nobody")
     assert not gone.status()

@@ -86,8 +86,8 @@ def select_ids(what: Any, ask: Ask, run_query: Callable[[str], Any]) -> list[str
     missing = next((instance_id for instance_id in ids if instance_id not in existing), None)
     if missing is not None:
         raise InstanceNotFoundError(
-            f"No instance with ID {missing!r} found. Nothing was exported. hub.instances() lists those that "
-            "there are."
+            f"No instance with ID {missing!r} found. Nothing was exported. hub.instances() lists the "
+            "existing ones."
         )
     return list(dict.fromkeys([*ids, *(row[0] for row in ask(DESCENDANTS, [ids]))]))
 

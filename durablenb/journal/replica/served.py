@@ -154,7 +154,7 @@ class ServedJournal(Journal):
     def unknown(self, instance_id: object) -> InstanceNotFoundError:
         """Return the error for an instance that the hub hasn't got."""
         return InstanceNotFoundError(
-            f"{self.link.url} has no instance {instance_id!r}. remote.instances() lists those that there are."
+            f"{self.link.url} has no instance {instance_id!r}. remote.instances() lists the existing ones."
         )
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
