@@ -25,6 +25,10 @@ TASKS = {
     "agent": "how-to/run-an-agent",
     "llm": "how-to/run-an-agent",
     "budget": "how-to/watch-what-an-agent-does",
+    "twice": "how-to/make-an-activity-idempotent",
+    "figure": "how-to/put-a-picture-into-a-paper",
+    "handout": "tutorial/teaching",
+    "export": "how-to/export-histories",
 }
 
 

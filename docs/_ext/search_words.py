@@ -10,7 +10,14 @@ from sphinx.application import Sphinx
 
 WORDS = {
     "how-to/handle-failures": ("retry", "retries", "exception", "failure", "saga", "compensation", "poison"),
-    "how-to/make-an-activity-idempotent": ("idempotent", "idempotency", "exactly once", "at least once"),
+    "how-to/make-an-activity-idempotent": (
+        "idempotent",
+        "idempotency",
+        "exactly once",
+        "at least once",
+        "twice",
+        "money",
+    ),
     "how-to/stop-an-activity": ("cancel", "cancellation", "timeout", "time-out", "time limit", "terminate"),
     "how-to/run-activities-on-a-cluster": ("dask", "ray", "cluster", "gpu"),
     "how-to/run-activities-in-processes": ("processes", "multiprocessing"),
@@ -34,6 +41,10 @@ WORDS = {
     "how-to/start-many-at-once": ("bulk", "batch"),
     "how-to/keep-an-endless-orchestration-small": ("continue as new", "eternal"),
     "how-to/use-asyncio-in-an-orchestrator": ("asyncio", "async"),
+    "how-to/export-histories": ("export", "share", "colleague"),
+    "how-to/send-an-orchestration": ("send", "html", "bug report"),
+    "how-to/put-a-picture-into-a-paper": ("figure", "matplotlib", "pdf"),
+    "tutorial/teaching": ("teach", "teacher", "class", "handout"),
     "tutorial/quickstart": ("quickstart", "install", "getting started"),
 }
 """For each page, without its suffix, the words in lower case."""

@@ -217,7 +217,7 @@ def _differing_outcomes(whole: Outcome, other: Outcome) -> Iterator[str]:
     for instance_id in dict.fromkeys((*whole.states, *other.states)):
         first, second = whole.states.get(instance_id), other.states.get(instance_id)
         if (end := _end(second)) != (expected := _end(first)):
-            yield f"{instance_id} {end}, not {expected}"
+            yield f"{instance_id} {end}; undisturbed, it {expected}"
     for entity_id in dict.fromkeys((*whole.entities, *other.entities)):
         states = other.entities.get(entity_id), whole.entities.get(entity_id)
         if states[0] != states[1]:

@@ -48,7 +48,7 @@ def test_a_call_that_changes_what_it_reads_isnt_remembered(hub, caplog):
 
     with caplog.at_level(logging.WARNING, "durablenb"):
         assert [hub.run(flow) for _ in range(3)] == [1, 2, 3]
-    assert "changed before it ended" in caplog.text
+    assert "changed before the call ended" in caplog.text
 
 
 def test_code_that_is_edited_while_a_call_runs_gives_no_wrong_hit(tmp_path):

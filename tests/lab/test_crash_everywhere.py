@@ -192,7 +192,7 @@ def test_the_order_of_activities_and_open_waits_are_notes_and_no_faults(hub):
     assert report
     first, second = report.notes
     assert first.startswith("crashed still waits")
-    assert "custom status '2', not" in second
+    assert "custom status '2'; undisturbed, it is Running, custom status '1'" in second
 
 
 def test_what_cannot_be_crashed_is_refused(hub, monkeypatch):

@@ -52,7 +52,10 @@ class CallKeys:
             return after
         parts = sorted(part for part, now in after.parts.items() if key.parts.get(part) != now)
         changed = ", ".join(parts) or "its code"
-        self._report(activity.name, f"{changed} changed before it ended, so it may have used either")
+        self._report(
+            activity.name,
+            f"{changed} changed before the call ended, so the result may come from either value",
+        )
         return None
 
     def _report(self, name: str, why: str) -> None:
