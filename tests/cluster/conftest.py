@@ -4,11 +4,16 @@ import sys
 import time
 
 import cloudpickle
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
 # The extra `ray` has the same limit: Ray has wheels for Python 3.11 to 3.14.
 collect_ignore = [] if sys.version_info < (3, 15) else ["test_ray.py"]
+
+# By default, a LocalCluster ends a worker that needs more than 15 seconds to restart. On a busy machine, its
+# calls lose one more worker, or find none.
+dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
 
 
 @pytest.fixture(autouse=True, scope="module")
