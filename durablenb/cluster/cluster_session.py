@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from queue import Empty
 from typing import Any
 from uuid import uuid4
 
@@ -49,6 +50,12 @@ PATIENCE_SECONDS = 0.5
 RECORD_SECONDS = 5.0
 """How long closing waits until the last outcomes are on disk, so that the cluster can forget them."""
 
+LOOK_SECONDS = 1.0
+"""How often to look at all futures: when the connection breaks, no message says that they have ended."""
+
+ENDS = frozenset(("finished", "error", "cancelled"))
+"""The statuses of futures that have ended."""
+
 TRIES = 5
 """How often a call is submitted again because the cluster lost it."""
 
@@ -67,6 +74,8 @@ class _Call:
     checkpoint: str | None = None
     losses: int = 0
     tries: int = 0
+    has_ended: bool = False
+    """True once the end of the future is noted."""
     is_over: bool = False
 
 
@@ -150,27 +159,40 @@ class ClusterSession:
     # -- the thread ------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        is_open = True
-        while is_open:
-            tasks = [self._tasks.get()]
-            while len(tasks) < CALLS_AT_ONCE and not self._tasks.empty():
-                tasks.append(self._tasks.get())
-            jobs: list[Job] = []
-            for task in tasks:
-                if task is None:
-                    is_open = False
-                elif callable(task):
-                    self._submit(jobs)
-                    jobs = []
-                    self._do(task)
-                else:
-                    jobs.append(task)
-            self._submit(jobs)
-            del tasks, jobs, task  # and their inputs, while this thread waits for the next ones
+        looked = locks.monotonic()
+        while self._work():
+            if locks.monotonic() - looked > LOOK_SECONDS:
+                self._look()
+                looked = locks.monotonic()
         self._do(self._release_recorded)
         self._cluster.close()
         self._calls.clear()
         self._keys.clear()
+
+    def _work(self) -> bool:
+        """Wait for the next tasks, and do them; return False after the last one."""
+        is_open = True
+        jobs: list[Job] = []
+        for task in self._next_tasks():
+            if task is None:
+                is_open = False
+            elif callable(task):
+                self._submit(jobs)
+                jobs = []
+                self._do(task)
+            else:
+                jobs.append(task)
+        self._submit(jobs)
+        return is_open
+
+    def _next_tasks(self) -> list[Job | Callable[[], None] | None]:
+        try:
+            tasks = [self._tasks.get(timeout=LOOK_SECONDS if self._calls else None)]
+        except Empty:
+            return []
+        while len(tasks) < CALLS_AT_ONCE and not self._tasks.empty():
+            tasks.append(self._tasks.get())
+        return tasks
 
     def _do(self, task: Callable[[], None]) -> None:
         try:
@@ -270,8 +292,8 @@ class ClusterSession:
             return
         for call, future in zip(several, futures, strict=True):
             if not call.is_over:
-                call.future = future
-                future.add_done_callback(partial(self._done, call))
+                call.future, call.has_ended = future, False
+                self._note_end(call)  # its message may have come before the future was known
 
     # -- calls that aren't wanted any more --------------------------------------------------------
 
@@ -306,7 +328,10 @@ class ClusterSession:
 
     def _hear(self, message: Message) -> None:
         """Take a message; in the connection's event loop, or in the thread before the call is sent."""
-        call = self._calls.get(message["key"])
+        for key in message.get("ended", ()):
+            if key in self._calls:
+                self._note_end(self._calls[key])
+        call = self._calls.get(message.get("key", ""))
         if call is None or call.is_over or "worker" not in message:
             return
         if call.worker != message["worker"]:
@@ -340,10 +365,16 @@ class ClusterSession:
 
     # -- answers come ----------------------------------------------------------------------------
 
-    def _done(self, call: _Call, future: Any) -> None:
-        """Note that a future has ended; in a thread of the connection."""
-        if call.is_over or call.future is not future:
+    def _look(self) -> None:
+        for call in list(self._calls.values()):
+            self._note_end(call)
+
+    def _note_end(self, call: _Call) -> None:
+        """Note that a call has ended, if it has; in the event loop or in the thread."""
+        future = call.future
+        if call.is_over or call.has_ended or future is None or future.status not in ENDS:
             return
+        call.has_ended = True
         if future.status == "finished":
             self._ended.append(call)
             if not self._is_gather_due:

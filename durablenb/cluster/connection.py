@@ -9,7 +9,10 @@ from durablenb.cluster.calls import Message
 from durablenb.cluster.packing import PackedCall
 
 Listener = Callable[[Message], None]
-"""Takes the messages of a hub's calls, in the connection's event loop."""
+"""Takes the messages of a hub's calls, in the connection's event loop.
+
+A message has the ``key`` of one call, or ``ended``: the keys of calls whose futures have another status now.
+"""
 
 
 class SentCall(Protocol):
@@ -17,11 +20,10 @@ class SentCall(Protocol):
 
     @property
     def status(self) -> str:
-        """``finished`` if the answer is there, ``error``, or another word if the cluster lost the call."""
-        ...
+        """A word: ``finished`` if the answer is there, ``error``, ``cancelled`` if the cluster lost the call.
 
-    def add_done_callback(self, function: Callable[[Any], object]) -> None:
-        """Call a function once the call has ended, on any thread; at once if it has."""
+        ``pending`` before, and ``lost`` while the cluster runs a call again whose answer it has lost.
+        """
         ...
 
     def exception(self) -> BaseException | None:

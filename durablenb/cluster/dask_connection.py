@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from time import time
@@ -15,7 +16,7 @@ from distributed import Client
 from distributed.scheduler import KilledWorker
 
 from durablenb.cluster import dask_scheduler, dask_worker
-from durablenb.cluster.calls import Message
+from durablenb.cluster.calls import Envelope, Message
 from durablenb.cluster.connection import Listener, SentCall
 from durablenb.cluster.packing import LARGE, PackedCall
 from durablenb.cluster.sent_parts import SentParts
@@ -130,7 +131,7 @@ class DaskConnection:
         with self._marked():
             futures: Sequence[SentCall] = self._client.map(
                 dask_worker.run,
-                [call.envelope for call in packed],
+                [_bytes(call.envelope) for call in packed],
                 [call.function for call in packed],
                 key=[call.envelope.key for call in packed],
                 **self._options,
@@ -153,7 +154,7 @@ class DaskConnection:
         with self._marked():
             future = self._client.submit(
                 dask_worker.run,
-                envelope,
+                _bytes(envelope),
                 sent_function,
                 hashes,
                 *contents,
@@ -249,6 +250,11 @@ class DaskConnection:
         """Have the cluster forget calls, and ask those functions to stop that run."""
         self.forget(futures)
         self._client.run(dask_worker.cancel, list(futures), wait=False, on_error="ignore")
+
+
+def _bytes(envelope: Envelope) -> bytes:
+    """Return an envelope as bytes: Dask looks for futures in tuples, and hashes what it finds there."""
+    return pickle.dumps(tuple(envelope))
 
 
 def _hash(content: bytes) -> str:

@@ -15,8 +15,17 @@ TOPIC = "durablenb-"
 ANNOTATION = "durablenb"
 """The annotation of calls: the id of the hub."""
 
-PLUGIN = "durablenb-1"
+PLUGIN = "durablenb-2"
 """The name of the plugin; another name for each change of what it does."""
+
+ENDS = frozenset(("memory", "erred", "forgotten"))
+"""The states in which a task has ended, for good or until it is submitted again."""
+
+ENDED_PAUSE_SECONDS = 0.05
+"""How long to wait for more calls to end, at most, before their hub is told."""
+
+SECONDS_FOR_EACH = 0.0005
+"""The pause for each call that has not ended: where few are left, the end of each may be waited for."""
 
 
 class CallKeeper(SchedulerPlugin):
@@ -25,14 +34,25 @@ class CallKeeper(SchedulerPlugin):
     Dask forgets a task once no client wants its result, and a hub that was killed is no longer a client.
     So the plugin also wants the results, in the name of the hub. The next process that opens the hub submits
     the same keys: it joins the calls that still run, and gets the results of the others.
+
+    The plugin also tells the hub which calls have ended, many at once. A callback for each future would take
+    the client longer than a short call.
     """
 
     name = PLUGIN
     idempotent = True
 
     def __init__(self) -> None:
+        self._scheduler: Any = None
         self._clients: dict[str, set[str]] = {}
         self._told: dict[str, KeptMessages] = {}
+        self._hubs: dict[str, str] = {}
+        """The hub of each call that has not ended, or whose end is to be told."""
+        self._ended: dict[str, list[str]] = {}
+
+    async def start(self, scheduler: Any) -> None:
+        """Begin to keep calls."""
+        self._scheduler = scheduler
 
     def update_graph(self, scheduler: Any, *, annotations: dict[str, dict[Any, Any]], **_: Any) -> None:
         """Keep new calls, before any of them begins; one that loses its worker is its hub's to run again."""
@@ -40,12 +60,31 @@ class CallKeeper(SchedulerPlugin):
         for key, hub in annotations.get(ANNOTATION, {}).items():
             keys.setdefault(hub, []).append(key)
             scheduler.tasks[key].suspicious = scheduler.allowed_failures
+            self._hubs[key] = hub
         for hub, several in keys.items():
             scheduler.client_desires_keys(keys=several, client=_keeper(hub))
 
+    def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
+        """Note that a call has ended, and tell its hub soon."""
+        if finish not in ENDS or (hub := self._hubs.get(key)) is None:
+            return
+        if hub not in self._ended:
+            self._ended[hub] = []
+            pause = min(ENDED_PAUSE_SECONDS, SECONDS_FOR_EACH * len(self._hubs))
+            self._scheduler.loop.call_later(pause, self._tell_ended, hub)
+        self._ended[hub].append(key)
+
+    def leave(self, keys: list[str]) -> None:
+        """Tell no hub of the ends of these calls any more."""
+        for key in keys:
+            self._hubs.pop(key, None)
+
+    def _tell_ended(self, hub: str) -> None:
+        self._scheduler.log_event(TOPIC + hub, {"ended": self._ended.pop(hub)})
+
     def log_event(self, topic: str, msg: Any) -> None:
         """Keep what a call says, for a hub that comes back: when it began, its progress, its last lines."""
-        if not topic.startswith(TOPIC):
+        if not topic.startswith(TOPIC) or "ended" in msg:
             return
         hub = topic.removeprefix(TOPIC)
         self._told_of(hub).keep(msg, with_lines=not self._clients.get(hub))
@@ -58,6 +97,7 @@ class CallKeeper(SchedulerPlugin):
     def restart(self, scheduler: Any) -> None:
         """Forget all messages, as the scheduler forgets its tasks."""
         self._told.clear()
+        self._hubs.clear()
 
     def attach(self, hub: str, client: str) -> set[str]:
         """Note that a hub is there; return the calls that have said something."""
@@ -70,6 +110,7 @@ class CallKeeper(SchedulerPlugin):
 
     def release(self, scheduler: Any, hub: str, keys: list[str]) -> None:
         """Let go of calls that the hub has recorded."""
+        self.leave(keys)
         if _keeper(hub) in scheduler.clients:
             scheduler.client_releases_keys(keys=list(keys), client=_keeper(hub))
         self._told_of(hub).release(keys)
@@ -109,6 +150,7 @@ def release(hub: str, keys: list[str], dask_scheduler: Any = None) -> None:
 
 def forget(hub: str, keys: list[str], dask_scheduler: Any = None) -> None:
     """Forget calls, whoever wants them."""
+    dask_scheduler.plugins[PLUGIN].leave(keys)
     for key in keys:
         for client in list(dask_scheduler.tasks[key].who_wants or ()) if key in dask_scheduler.tasks else ():
             dask_scheduler.client_releases_keys(keys=[key], client=client.client_key)

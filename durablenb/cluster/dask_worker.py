@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -12,7 +13,7 @@ from durablenb.cluster.calls import Answer, Envelope, Message, run_envelope
 
 
 def run(
-    envelope: Envelope,
+    sent: bytes,
     function: bytes,
     hashes: Sequence[str] = (),
     *contents: bytes,
@@ -21,14 +22,16 @@ def run(
 
     Parameters
     ----------
-    envelope, function
-        The call, and its pickled function.
+    sent, function
+        The pickled fields of the call's envelope, and its pickled function.
     hashes, contents
         The hashes of large parts of its input, and their bytes. An empty hash stands for the call itself.
     """
     worker = get_worker()
     blobs = dict(zip(hashes, contents, strict=True))
-    envelope = envelope._replace(call=blobs.pop("", envelope.call))
+    envelope = Envelope(*pickle.loads(sent))
+    if "" in blobs:
+        envelope = envelope._replace(call=blobs.pop(""))
     send: Callable[[Message], None] = partial(worker.log_event, envelope.topic)
     return run_envelope(envelope, function, blobs, send, worker.address)
 

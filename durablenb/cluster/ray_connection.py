@@ -49,7 +49,6 @@ class RayCall:
         self.status = "pending"
         self.answer: Any = None
         self._error: BaseException | None = None
-        self._future: Future[None] = Future()
 
     def end(self, ended: Ended) -> None:
         """Take the end of the call."""
@@ -63,20 +62,15 @@ class RayCall:
 
     def lose(self) -> None:
         """Note that the cluster doesn't know the call any more, or that it can't be reached."""
-        self._end("lost")
+        self._end("cancelled")
 
     def _end(self, status: str) -> None:
-        if not self._future.done():
+        if self.status == "pending":
             self.status = status
-            self._future.set_result(None)
 
     def exception(self) -> BaseException | None:
         """Return why there is no answer."""
         return self._error
-
-    def add_done_callback(self, function: Callable[[Any], object]) -> None:
-        """Call a function once the call has ended; at once if it has."""
-        self._future.add_done_callback(lambda _: function(self))
 
 
 class RayConnection:
@@ -240,8 +234,10 @@ class RayConnection:
             heard, news = found
             self._take(news)
         self._was_away = True
-        for future in list(self._futures.values()):
+        lost = list(self._futures.values())
+        for future in lost:
             future.lose()
+        self._listener({"ended": [future.key for future in lost]})
 
     async def _ask(self, keeper: Any, heard: int) -> tuple[int, News] | None:
         """Return the next news and their number; None if the cluster is lost."""
@@ -261,6 +257,7 @@ class RayConnection:
                     self._listener(one)
                 elif one.key in self._futures:
                     self._futures[one.key].end(one)
+                    self._listener({"ended": [one.key]})
             except Exception:
                 log.exception("A message of a call on the cluster could not be taken")
 

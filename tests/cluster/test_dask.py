@@ -1,5 +1,6 @@
 """Activities on a Dask cluster: results, failures, times, output, and who ran them."""
 
+import asyncio
 import base64
 import os
 import re
@@ -8,12 +9,14 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from distributed import Client, Nanny
 
 import durablenb as df
+from durablenb.cluster.dask_scheduler import ANNOTATION, TOPIC, CallKeeper
 from tests.cluster.conftest import kept_tasks, until
 from tests.notebook.reading import text_of
 
@@ -54,6 +57,36 @@ def test_the_cluster_forgets_a_call_once_it_is_recorded(client):
     with hub_with(client, lambda n: n) as hub:
         hub.run("fan", list(range(50)))
         until(lambda: kept_tasks(client) == 0)
+
+
+def test_the_scheduler_tells_of_several_ends_at_once():
+    said, waiting = [], []
+    scheduler = SimpleNamespace(
+        tasks={key: SimpleNamespace(suspicious=0) for key in "abc"},
+        allowed_failures=3,
+        clients={},
+        client_desires_keys=lambda **_: None,
+        loop=SimpleNamespace(call_later=lambda seconds, function, *given: waiting.append((function, given))),
+        log_event=lambda topic, message: said.append((topic, message)),
+    )
+    keeper = CallKeeper()
+    asyncio.run(keeper.start(scheduler))
+    keeper.update_graph(scheduler, annotations={ANNOTATION: dict.fromkeys("abc", "hub")})
+    for key, state in [("a", "processing"), ("a", "memory"), ("b", "erred"), ("x", "memory")]:
+        keeper.transition(key, "waiting", state)
+    keeper.release(scheduler, "hub", ["c"])
+    keeper.transition("c", "memory", "forgotten")
+    ((function, given),) = waiting
+    assert said == []
+    function(*given)
+    assert said == [(f"{TOPIC}hub", {"ended": ["a", "b"]})]
+
+
+def test_an_end_of_which_the_scheduler_tells_nothing_is_noticed(client, monkeypatch):
+    monkeypatch.setattr(CallKeeper, "transition", lambda *_, **__: None)
+    monkeypatch.setattr("durablenb.cluster.cluster_session.LOOK_SECONDS", 0.05)
+    with hub_with(client, lambda n: n + 1) as hub:
+        assert hub.run("fan", [1, 2, 3]) == [2, 3, 4]
 
 
 def test_a_failure_keeps_its_type(client):
@@ -291,6 +324,7 @@ def test_what_a_terminated_orchestration_has_queued_does_not_run(client, tmp_pat
         until(lambda: len(list(tmp_path.glob("begun-*"))) == 4)
         handle.terminate("enough")
         handle.wait(timeout=10)
+        until(lambda: kept_tasks(client) <= 8)  # the queued ones are taken back first
         other = hub.start("fan", [[str(tmp_path), n] for n in range(100, 104)])
         (tmp_path / "go on").touch()
         assert other.result(timeout=30) == [100, 101, 102, 103]
