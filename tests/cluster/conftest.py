@@ -38,7 +38,7 @@ def client(cluster):
         yield made
 
 
-def until(is_so, seconds=30.0):
+def until(is_so, seconds=60.0):
     """Wait until something is so."""
     end = time.monotonic() + seconds
     while not is_so():
