@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, NamedTuple
 
 import duckdb
 
 from durablenb.model.imports import KeptBlob
-from durablenb.model.payloads import Blob, Payload, blobs_of, file_references, references
+from durablenb.model.payloads import Payload, blobs_of, file_references, references
 from durablenb.store.row_codec import COLUMNS
 
 Use = tuple[int, str, str]
@@ -51,7 +51,7 @@ select hash from output_parts where hash is not null and not ({lines})
 """
 _FREE = "delete from blobs where list_contains(?, hash)"
 
-_PAYLOAD = COLUMNS.index("payload")
+_PAYLOAD, _TIMESTAMP = COLUMNS.index("payload"), COLUMNS.index("timestamp")
 
 
 def fetch(ask: Callable[[str, list[object]], list[tuple[Any, ...]]], blob_hash: str) -> bytes | None:
@@ -72,11 +72,12 @@ def uses_in(rows: Iterable[Sequence[Any]]) -> list[Use]:
 
 def write(connection: duckdb.DuckDBPyConnection, rows: Iterable[Sequence[Any]], uses: Sequence[Use]) -> None:
     """Write the new blobs of these rows, and the references to them."""
-    by_hash: dict[str, Blob] = {}
+    by_hash: dict[str, KeptBlob] = {}
     for row in rows:
-        by_hash.update((blob.hash, blob) for blob in blobs_of(row[_PAYLOAD] or ""))
-    now = datetime.now(UTC)
-    keep(connection, [KeptBlob(*blob, now) for blob in by_hash.values()])
+        created = row[_TIMESTAMP].replace(tzinfo=UTC)  # the same one if a log is applied again after a crash
+        for blob in blobs_of(row[_PAYLOAD] or ""):
+            by_hash.setdefault(blob.hash, KeptBlob(*blob, created))
+    keep(connection, list(by_hash.values()))
     connection.execute(_INSERT_USES, [list(column) for column in zip(*uses, strict=True)]).fetchall()
 
 

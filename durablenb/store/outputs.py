@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -49,10 +49,9 @@ def write(
     carried
         The blobs that they refer to, unless the journal has them.
     """
-    now = datetime.now(UTC)
     last_states = {state.key: state for state in states}
-    wanted = {part.hash for state in last_states.values() for part in state.parts}
-    new = {blob.hash: KeptBlob(*blob, now) for blob in carried if blob.hash in wanted}
+    times = {part.hash: state.timestamp for state in last_states.values() for part in state.parts}
+    new = {blob.hash: KeptBlob(*blob, times[blob.hash]) for blob in carried if blob.hash in times}
     blobs.keep(connection, list(new.values()))
     keys = ["/".join(key) for key in last_states]
     former = connection.execute(_FORMER, [keys]).fetchall()

@@ -116,8 +116,6 @@ def test_entries_of_all_kinds_come_back_from_the_log_alone(hub, scribe, tmp_path
         "log_lines": 3,
         "sources": 2,
     }
-    for rows in (expected["blobs"], found["blobs"]):  # when a blob was written isn't in the log
-        rows[:] = [row[:4] for row in rows]
     assert found == expected
     assert again.load(["a"])["a"] == scribe.history["a"]
     assert again.attempts(["a"]) == [attempt(0, done=2.0, checkpoint='"é"', reported_at=NOW), attempt(1)]
