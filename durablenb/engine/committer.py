@@ -251,8 +251,8 @@ class Committer:
             self.nudge()  # the calling thread may be the one that was to lead
         with self._changed:
             while self._committed < until:
-                if (failure := self.failure) is not None:
-                    raise copy(failure)
+                if (obstacle := self.failure or self._end) is not None:
+                    raise copy(obstacle)
                 self._changed.wait(0.5)
 
     def commit(self) -> None:

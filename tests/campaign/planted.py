@@ -190,6 +190,13 @@ ENGINE = (
         "tests/schedules/test_schedules.py",
     ),
     Planted(
+        "an interrupt leaves a lock taken for ever",
+        "durablenb/engine/locks.py",
+        "                self._lock.release()\n            except RuntimeError:",
+        "                pass\n            except RuntimeError:",
+        "tests/engine/test_locks.py tests/faults/test_interrupts.py",
+    ),
+    Planted(
         "what a leading thread leaves over is committed by nobody",
         "durablenb/engine/committer.py",
         "                return\n        self.nudge()\n",

@@ -108,6 +108,28 @@ def test_waiting_for_the_disk_raises_while_it_is_full():
     committer.close()
 
 
+def test_waiting_for_the_disk_ends_when_the_committer_is_closed():
+    """Also for a batch that came too late and was refused, as may happen when a process ends."""
+    committer, failures = _started(SlowStore()), []
+
+    def wait():
+        try:
+            committer.drain()
+        except StoreError as error:
+            failures.append(error)
+
+    with committer._committing:
+        committer.submit(_batch(1))
+        committer._queue.get_nowait()
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        while not committer._changed._waiters:
+            threading.Event().wait(0.001)
+    committer.close()
+    thread.join(5)
+    assert [str(error) for error in failures] == [str(committer._end)]
+
+
 def test_closing_writes_what_is_left_or_says_that_it_could_not():
     store = SlowStore()
     store.may_write.clear()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 from durablenb.core.ports.output import current_owner
 from durablenb.engine import messages
+from durablenb.engine.state import EngineState
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError, InstanceExistsError, StoreError
 from tests.schedules.bench import Bench, opened
@@ -226,10 +230,18 @@ class Disk:
         self.failures: list[BaseException] = []
         self.is_closed = False
         self.mistakes: list[str] = []
-        self._bench, self._append, self._is_busy = bench, bench.store.append, False
+        self._bench, self._is_busy = bench, False
+        self._append, self._purge = bench.store.append, bench.store.purge
         bench.store.append = self.append  # type: ignore[method-assign]
+        bench.store.purge = self.purge  # type: ignore[method-assign]
 
     def append(self, records: Any, *rest: Any) -> None:
+        self._commit(partial(self._append, records, *rest))
+
+    def purge(self, *what: Any) -> None:
+        self._commit(partial(self._purge, *what))
+
+    def _commit(self, commit: Callable[[], None]) -> None:
         if self._is_busy or self.is_closed:
             self.mistakes.append("two commits at once" if self._is_busy else "a commit after the end")
         self._is_busy = True
@@ -237,7 +249,7 @@ class Disk:
             self._bench.scheduler.sleep(0.01)
             if self.failures:
                 raise self.failures.pop()
-            self._append(records, *rest)
+            commit()
         finally:
             self._is_busy = False
         self.check()
@@ -256,6 +268,50 @@ def commits_that_take_time(bench: Bench) -> None:
     with opened(bench):
         for _ in range(3):
             bench.client(lambda: _is(bench.run("chain"), "chained"))
+    disk.check()
+
+
+def purges_beside_commits(bench: Bench) -> None:
+    """What was purged is gone, what came after it is there, and no purge meets another commit."""
+    disk = Disk(bench)
+    _add_chain(bench, 2)
+
+    def use() -> None:
+        instance_id = bench.start("chain")
+        _is(bench.result(instance_id), "chained")
+        purge = messages.Purge([instance_id], instance_id, bench.store.last_seq())
+        assert bench.engine.ask(purge).result() == 1
+
+    with opened(bench):
+        bench.client(use)
+        bench.client(lambda: _is(bench.run("chain", None, "kept"), "chained"))
+    disk.check()
+    assert {record.instance_id for record in bench.store.journal} == {"kept"}
+
+
+def a_mistake_while_a_thread_leads(bench: Bench) -> None:
+    """The state is rebuilt from a journal that has all that the leading thread commits."""
+    disk = Disk(bench)
+    _add_chain(bench, 2)
+    start_jobs, is_planted = EngineState.start_jobs, [True]
+
+    def broken(state: EngineState) -> None:
+        start_jobs(state)
+        if len(bench.store.journal) > 3 and is_planted:
+            is_planted.clear()
+            raise IndexError("planted")
+
+    def use() -> None:
+        started: list[str] = []
+        while not started:
+            with contextlib.suppress(DurableError):
+                started.append(bench.start("chain"))
+        _is(bench.result(started[0]), "chained")
+
+    with patch.object(EngineState, "start_jobs", broken), opened(bench):
+        bench.client(use)
+        bench.client(use)
+    assert not is_planted
     disk.check()
 
 
@@ -347,6 +403,8 @@ SCENARIOS = {
         transfers_under_locks,
         closing_beside_clients,
         commits_that_take_time,
+        purges_beside_commits,
+        a_mistake_while_a_thread_leads,
         a_disk_that_is_full_for_a_while,
         a_commit_that_dies,
         leaving_beside_clients,
