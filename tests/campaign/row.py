@@ -57,4 +57,4 @@ def line(name: str, row: Row, figures: Figures, seed: int) -> str:
     )
 
 
-HEAD = "| row | what | tried | failed | seconds | seed |\n|---|---|---:|---:|---:|---:|"
+HEAD = "| row | what | runs | failed | seconds | seed |\n|---|---|---:|---:|---:|---:|"
