@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,9 @@ class DuckStore(JournalReader):
         self.path = None if self._lock is None else self._lock.path
         self._crash_marker = CrashMarker(self.path)
         self._guard: FileGuard | None = None
-        self._lacks_views = path is None
-        self._making_views = threading.Lock()
+        self._unmade: list[Callable[[duckdb.DuckDBPyConnection], None]] = []
+        """What still has to make the views and macros of a hub in memory, in this order."""
+        self._making = threading.Lock()
         self._connections = Connections(self._connect)
         hub = uuid4()
         self._tables = JournalTables(self._connections, self._changing, hub)
@@ -261,7 +262,7 @@ class DuckStore(JournalReader):
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query over what is on disk; from any thread."""
-        self._make_views()
+        self._make(schema.make_views)
         return self._ask(sql, parameters)
 
     def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -298,7 +299,7 @@ class DuckStore(JournalReader):
 
     def _prepare_reading(self) -> None:
         self._catch_up()
-        self._make_views()
+        self._make(schema.make_macros)
 
     def _catch_up(self) -> None:
         """Wait until the tables have all that was acknowledged."""
@@ -368,6 +369,7 @@ class DuckStore(JournalReader):
         is_new = self.path is None or not self.path.exists()
         if self.path is None or self._lock is None:
             connection = duckdb.connect(":memory:")
+            self._unmade = [schema.make_views, schema.make_macros]
         else:
             if self._guard is not None and self._guard.database_loss() is not None:
                 self._guard.problem()
@@ -380,21 +382,21 @@ class DuckStore(JournalReader):
             if self.path is not None and self._lock is not None:
                 self._guard = FileGuard(self.path, self._lock, self._is_log_in_place)
                 self._guard.close_to_others()
-            schema.prepare(connection, self.path, is_new=is_new, has_views=not self._lacks_views)
+            schema.prepare(connection, self.path, is_new=is_new, has_views=self.path is not None)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _make_views(self) -> None:
-        """Create the views of a hub in memory when first needed: many hubs never need them."""
-        if not self._lacks_views:
+    def _make(self, last: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        """Create views and macros of a hub in memory when first needed: many hubs never need them."""
+        if last not in self._unmade:
             return
-        with self._making_views, self._translated("read"):
-            if self._lacks_views:
+        with self._making, self._translated("read"):
+            while last in self._unmade:
                 with self._connections.for_user() as connection, blobs.transaction(connection):
-                    schema.make_views(connection)
-                self._lacks_views = False
+                    self._unmade[0](connection)
+                del self._unmade[0]
 
     @staticmethod
     def _check_log(connection: duckdb.DuckDBPyConnection, path: Path, *, is_new: bool) -> None:

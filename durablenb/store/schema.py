@@ -19,7 +19,7 @@ FORMAT = 2
 Version 2 has the durable log. An older durablenb would open a file without it, and miss the last entries.
 """
 
-_FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql", "agents.sql")
+_FILES = ("views.sql", "calls.sql", "entities.sql", "agents.sql", "macros.sql", "spans.sql")
 _VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
 
 
@@ -37,7 +37,7 @@ def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def make_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create or replace all views and macros, in a transaction of the caller's.
+    """Create or replace all views, and the macros that they use, in a transaction of the caller's.
 
     Raises
     ------
@@ -45,8 +45,18 @@ def make_views(connection: duckdb.DuckDBPyConnection) -> None:
         If the file has a table of that name.
     """
     for name in _FILES:
-        _execute(connection, name)
+        if name != "macros.sql":
+            _execute(connection, name)
     connection.execute(f"comment on view instances is '{_version()}'")
+
+
+def make_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create or replace the macros that only users use, in a transaction of the caller's.
+
+    They take as long as all views, which have to be there already.
+    """
+    _execute(connection, "macros.sql")
+    _execute(connection, "spans.sql")
 
 
 def in_memory(settings: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
@@ -106,6 +116,7 @@ def _complete(
     blobs.show_contents(connection, has_segments=not is_new)
     if has_views:
         make_views(connection)
+        make_macros(connection)
     if version != FORMAT:
         connection.execute("insert into durablenb_format values (?)", [FORMAT])
 

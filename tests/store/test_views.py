@@ -13,6 +13,7 @@ import durablenb as df
 from durablenb.analysis.timeline import Span, read_spans
 from durablenb.core.ports.store import Record
 from durablenb.model.events import Event, ExecutionRewound, ExecutionStarted
+from durablenb.store import schema
 from durablenb.store.duckdb_store import DuckStore
 from tests.notebook import scenes
 from tests.properties.drivers import START, ByHand
@@ -114,7 +115,7 @@ def test_the_timeline_in_sql_is_the_one_that_is_drawn_of_any_history(journal, st
     last = journal.last_seq()
     instance = f"instance-{last}"
     journal.append([Record(last + 1 + n, instance, instance, event) for n, event in enumerate(events)])
-    assert said(journal.query(TIMELINE, [instance])) == drawn(read_spans(events))
+    assert said(journal.cursor().execute(TIMELINE, [instance]).fetchall()) == drawn(read_spans(events))
 
 
 def test_a_child_s_bars_hang_from_the_call_that_started_it(made, ask):
@@ -563,7 +564,7 @@ def million():
 
 def row_groups(store, question):
     """How many groups of rows each scan of the journal read, and of how many."""
-    ((_, text),) = store.query(f"explain (analyze, format json) {question}")
+    ((_, text),) = store.cursor().execute(f"explain (analyze, format json) {question}").fetchall()
     found = []
 
     def visit(node):
@@ -574,3 +575,24 @@ def row_groups(store, question):
 
     visit(json.loads(text))
     return found
+
+
+# -- when they are made ----------------------------------------------------------------------------
+
+
+def test_a_journal_in_memory_gets_its_views_and_macros_when_they_are_first_needed():
+    store = DuckStore(None)
+    try:
+        assert made_in(store) == set()
+        assert store.query("select count(*) from instances") == [(0,)]
+        assert made_in(store) == {"states_until"}  # which `instances` uses
+        assert store.cursor().execute("from timeline('nobody')").fetchall() == []
+        assert made_in(store) == schema.names()[1]
+    finally:
+        store.close()
+
+
+def made_in(store):
+    """Return the names of the macros that there are, without making any."""
+    rows = store._ask("select function_name from duckdb_functions() where not internal")
+    return {name for (name,) in rows}
