@@ -44,7 +44,7 @@ from durablenb.model.events import TaskCompleted, TaskScheduled
 from durablenb.values.codec import ValueCodec
 
 Deps = Callable[[], Any]
-"""Makes an agent's dependencies, in each process anew."""
+"""Creates an agent's dependencies in each process."""
 
 
 def _cannot_be_kept(error: Exception) -> NonRetriableError:

@@ -163,7 +163,7 @@ def why(
 
 
 class _Question(NamedTuple):
-    """A call whose reason to run is asked for."""
+    """A call for which the reason of its run is requested."""
 
     connection: duckdb.DuckDBPyConnection
     task_id: int

@@ -434,7 +434,7 @@ class EndedCounter:
         self._tally: _StepTally | None = None
 
     def look(self, now: datetime) -> ProgressSnapshot:
-        """Return the progress by now. Only events after those of the last call are read."""
+        """Return the present progress. Only events after those of the last call are read."""
         with self._lock:
             with self._connect() as connection:
                 tally = self._tally

@@ -151,7 +151,7 @@ class Timers:
 
 
 def log_failure(name: str, future: Future[Any]) -> None:
-    """Log the exception of a function whose result is awaited by nobody."""
+    """Log the exception of a function whose result no code awaits."""
     error = None if future.cancelled() else future.exception()
     if error is not None:
         log.error("The function %s failed", name, exc_info=error)

@@ -1,4 +1,4 @@
-"""Reads expressions: works out each one's abstract value, and reports the rules that it breaks."""
+"""Reads expressions: computes their abstract values, and reports broken rules."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Expressions:
             self._sink(code, node, text, instead)
 
     def is_shared(self, name: str) -> bool:
-        """Tell whether a name stands for an object outside the orchestrator."""
+        """Return whether a name refers to an object outside the orchestrator."""
         return name not in self.locals
 
     def value(self, node: ast.expr, *, is_orderless: bool = False) -> Value:

@@ -71,7 +71,7 @@ class FunctionReader(ControlFlow):
         return self.body.scope.imports_azure
 
     def is_shared(self, name: str) -> bool:
-        """Tell whether a name stands for an object outside the orchestrator."""
+        """Return whether a name refers to an object outside the orchestrator."""
         return super().is_shared(name) and (self.outer is None or self.outer.is_shared(name))
 
     def read(self) -> None:

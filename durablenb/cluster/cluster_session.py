@@ -42,7 +42,7 @@ CANCEL_PAUSE_SECONDS = 0.01
 """How long to wait for more calls to cancel: as one is stopped, the next one of a queue would begin."""
 
 RELEASE_PAUSE_SECONDS = 0.1
-"""How long the cluster keeps calls that are on disk, so that it is told of many at once."""
+"""How long the cluster keeps calls whose outcome is on disk, so that they are released many at a time."""
 
 PATIENCE_SECONDS = 0.5
 """How long other answers wait for a fetch; Dask may have to compute one of them again."""
@@ -68,7 +68,7 @@ class _Call:
     key: str
     future: Any = None
     worker: str | None = None
-    """The worker that runs it, once that has said so."""
+    """The worker that runs the call, as soon as it has reported that."""
     next_line: int = 0
     """The number of lines that this run has printed and the hub has received."""
     checkpoint: str | None = None
@@ -145,7 +145,7 @@ class ClusterSession:
         self._tasks.put(self._drop_unwanted)
 
     def close(self, *, wait: bool) -> None:
-        """End the session. What still runs on the cluster runs on, and the next session joins it."""
+        """End the session. Running calls continue on the cluster, and the next session joins them."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -466,7 +466,7 @@ class ClusterSession:
             self._cluster.release(keys)
 
     def _end(self, call: _Call) -> None:
-        """Follow a call no more."""
+        """Stop following a call."""
         call.is_over = True
         if self._calls.get(call.key) is call:
             del self._calls[call.key]

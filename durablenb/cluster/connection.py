@@ -95,7 +95,7 @@ class Connection(Protocol):
         ...
 
     def take_told(self, key: str) -> Message | None:
-        """Return what a call has said while the hub was away, once."""
+        """Return the messages that a call sent while the hub was away; each is returned once."""
         ...
 
     def clock_of(self, worker: str) -> float:
@@ -103,7 +103,7 @@ class Connection(Protocol):
         ...
 
     def has_failed(self, key: str, future: Any) -> bool:
-        """Tell whether a call has failed, and let go of its future: the error may be an earlier run's."""
+        """Return whether a call has failed, and release its future: the error may be an earlier run's."""
         ...
 
     def lost_worker(self, error: BaseException) -> str | None:

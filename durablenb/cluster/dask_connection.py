@@ -1,4 +1,4 @@
-"""A hub's connection to a Dask cluster: all that is asked of the client, in one place."""
+"""A hub's connection to a Dask cluster; all requests to Dask's client are in this module."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class DaskConnection:
         self._sent: SentParts[Any] = SentParts(self._scatter)
         self.hub = ""
         self.told: set[str] = set()
-        """The calls that have said something to the process that had the hub before."""
+        """The calls that sent messages to the process that had the hub before."""
 
     @property
     def topic(self) -> str:
@@ -111,7 +111,7 @@ class DaskConnection:
         self._sent.clear()
 
     def close(self) -> None:
-        """Let go of the client, and close it if it isn't the user's."""
+        """Release the client, and close it if the user didn't create it."""
         client, self._client = self._client, None
         self._sent.clear()
         if client is not None:
@@ -195,7 +195,7 @@ class DaskConnection:
             client.loop.add_callback(fetch)
 
     def take_told(self, key: str) -> Message | None:
-        """Return what a call has said while the hub was away, once."""
+        """Return the messages that a call sent while the hub was away; each is returned once."""
         if key not in self.told:
             return None
         self.told.discard(key)
@@ -207,7 +207,7 @@ class DaskConnection:
         return float(self._client.run(time, workers=[worker])[worker])
 
     def has_failed(self, key: str, future: Any) -> bool:
-        """Tell whether a call has failed, and let go of its future: the error may be an earlier run's.
+        """Return whether a call has failed, and release its future: the error may be an earlier run's.
 
         Dask's scheduler may report an error twice. The second report can come when the call was submitted
         again, under the same key, and runs.

@@ -100,16 +100,16 @@ class CallKeeper(SchedulerPlugin):
         self._hubs.clear()
 
     def attach(self, hub: str, client: str) -> set[str]:
-        """Note that a hub is there; return the calls that have said something."""
+        """Record that a hub is connected; return the calls that have sent messages."""
         self._clients.setdefault(hub, set()).add(client)
         return self._told_of(hub).keys()
 
     def take(self, hub: str, key: str) -> Message | None:
-        """Return what a call has said, with the lines that its hub has not heard."""
+        """Return a call's messages, with the lines that its hub has not received."""
         return self._told_of(hub).take(key)
 
     def release(self, scheduler: Any, hub: str, keys: list[str]) -> None:
-        """Let go of calls that the hub has recorded."""
+        """Release calls that the hub has recorded."""
         self.leave(keys)
         if _keeper(hub) in scheduler.clients:
             scheduler.client_releases_keys(keys=list(keys), client=_keeper(hub))
@@ -127,13 +127,13 @@ def _keeper(hub: str) -> str:
 
 
 def attach(hub: str, client: str, dask_scheduler: Any = None) -> set[str]:
-    """Note that a hub is connected; return which of its calls have said something."""
+    """Record that a hub is connected; return those of its calls that have sent messages."""
     told: set[str] = dask_scheduler.plugins[PLUGIN].attach(hub, client)
     return told
 
 
 def take_told(hub: str, key: str, dask_scheduler: Any = None) -> Message | None:
-    """Return what a call has said, with the lines that its hub has not heard."""
+    """Return a call's messages, with the lines that its hub has not received."""
     told: Message | None = dask_scheduler.plugins[PLUGIN].take(hub, key)
     return told
 
@@ -144,12 +144,12 @@ def has_failed(key: str, dask_scheduler: Any = None) -> bool:
 
 
 def release(hub: str, keys: list[str], dask_scheduler: Any = None) -> None:
-    """Let go of calls that a hub has recorded."""
+    """Release calls that a hub has recorded."""
     dask_scheduler.plugins[PLUGIN].release(dask_scheduler, hub, keys)
 
 
 def forget(hub: str, keys: list[str], dask_scheduler: Any = None) -> None:
-    """Forget calls, whoever wants them."""
+    """Forget calls, even if a client wants them."""
     dask_scheduler.plugins[PLUGIN].leave(keys)
     for key in keys:
         for client in list(dask_scheduler.tasks[key].who_wants or ()) if key in dask_scheduler.tasks else ():

@@ -26,7 +26,7 @@ class KeptMessages:
         self._told: dict[str, Message] = {}
 
     def keep(self, message: Message, *, with_lines: bool) -> None:
-        """Keep a message; its lines only if the hub isn't there to hear them."""
+        """Keep a message; keep its lines only if no hub is connected to receive them."""
         new: Message = {"next": 0, "lines": deque(maxlen=KEPT_LINES)}
         told = self._told.setdefault(message["key"], new)
         told.update((name, message[name]) for name in message if name not in ("first", "lines"))
@@ -41,11 +41,11 @@ class KeptMessages:
         self._told[message["key"]]["lines"].extend(message.get("lines", ()))
 
     def keys(self) -> set[str]:
-        """Return the calls that have said something."""
+        """Return the calls that have sent messages."""
         return set(self._told)
 
     def take(self, key: str) -> Message | None:
-        """Return what a call has said, with the lines that its hub has not heard."""
+        """Return a call's messages, with the lines that its hub has not received."""
         told = self._told.get(key)
         if told is None:
             return None

@@ -1,4 +1,4 @@
-"""A hub's connection to a Ray cluster: all that is asked of Ray from the hub's process."""
+"""A hub's connection to a Ray cluster; all requests of the hub's process to Ray are in this module."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class RayConnection:
         self._polling = asyncio.run_coroutine_threadsafe(self._poll(keeper), self._loop)
 
     def note_loss(self) -> None:
-        """Note that the cluster has lost what it knew, or is another one."""
+        """Record that the cluster has lost its calls, or is another cluster."""
         self._was_away = True
         self._sent.clear()
 
@@ -277,7 +277,7 @@ class RayConnection:
         then({key: future.answer for key, future in futures.items() if future.answer is not None})
 
     def take_told(self, key: str) -> Message | None:
-        """Return what a call has said while the hub was away, once."""
+        """Return the messages that a call sent while the hub was away; each is returned once."""
         if key not in self._told:
             return None
         self._told.discard(key)

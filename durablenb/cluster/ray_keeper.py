@@ -27,7 +27,7 @@ POLL_SECONDS = 2.0
 """How long a hub's question waits for news."""
 
 AWAY_SECONDS = 15.0
-"""A session that asks nothing for so long is away."""
+"""Seconds without a request after which a session counts as disconnected."""
 
 
 class SentEnvelope(NamedTuple):
@@ -85,7 +85,7 @@ class _KeptCall:
 
 @dataclass(eq=False)
 class _Box:
-    """News for one session of the hub; they are kept until the session asks for the next ones."""
+    """Messages for one session of the hub, which are kept until the session requests the next ones."""
 
     process: str
     seen: float = field(default_factory=time.monotonic)
@@ -118,7 +118,7 @@ class CallKeeper:
     # -- what the hub asks -------------------------------------------------------------------------
 
     async def attach(self, process: str, session: str) -> set[str]:
-        """Take a session of the hub; return the calls that have said something."""
+        """Attach a session of the hub; return the calls that have sent messages."""
         for other, box in list(self._boxes.items()):
             if box.process != process:  # one process has the hub at a time
                 self._send_away(other)
@@ -180,7 +180,7 @@ class CallKeeper:
         return missing
 
     async def take_told(self, key: str) -> Message | None:
-        """Return what a call has said, with the lines that its hub has not heard."""
+        """Return a call's messages, with the lines that its hub has not received."""
         return self._told.take(key)
 
     async def release(self, keys: Sequence[str]) -> None:

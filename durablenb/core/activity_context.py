@@ -126,7 +126,7 @@ class ActivityContext:
 
     @property
     def is_cancelled(self) -> bool:
-        """True if the call is to stop, since nobody needs its result any more."""
+        """True if the call should stop, since its result isn't needed any more."""
         return self._is_cancelled
 
     def management_urls(self) -> dict[str, str]:

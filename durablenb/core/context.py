@@ -690,7 +690,7 @@ class DurableOrchestrationContext:
         self._execution.continue_with = self._execution.codec.encode(input_, "input")
 
     def get_input(self, expected_type: Any = None) -> Any:
-        """Return the orchestration's input, decoded anew at each call.
+        """Return the orchestration's input; each call decodes it again.
 
         Examples
         --------

@@ -138,7 +138,7 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         return [task for task in self._tasks if not task.done()]
 
     def end(self) -> None:
-        """Close the coroutines that have not ended, and log the errors that nobody has retrieved."""
+        """Close the coroutines that have not ended, and log the errors that no code has retrieved."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -235,10 +235,10 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         """Return None: tasks are those of this loop."""
 
     def get_exception_handler(self) -> None:
-        """Return None: errors that nobody retrieves are logged."""
+        """Return None: errors that no code retrieves are logged."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Log an error that nobody retrieves."""
+        """Log an error that no code retrieves."""
         error = context.get("exception")
         if not self._is_closed and not isinstance(error, OrchestratorUnwind):
             self._log(str(context.get("message", "An error in a callback")), error, context.get("task"))

@@ -128,7 +128,7 @@ class OrchestratorCode(Parent):
             self.wake_up()
 
     def log_error(self, message: str, error: BaseException | None) -> None:
-        """Log an error that nobody handles."""
+        """Log an error that no code handles."""
         self._context.logger.error(message, exc_info=error)
 
     # -- inside ----------------------------------------------------------------------------------

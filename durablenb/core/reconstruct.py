@@ -35,7 +35,7 @@ from durablenb.model.events import (
 _ASKED = (PendingRequest, EntityOperationSignaled)
 _ENDS = (ExecutionCompleted, ExecutionFailed, ContinueAsNew)
 _UNHEARD = (TimerCreated, EntityOperationSignaled)
-"""Events that need no request: the host has timers of its own, and a signal's result is awaited by nobody."""
+"""Events that need no request: the host has its own timers, and no code awaits a signal's result."""
 
 
 def is_partial(history: Sequence[Event]) -> bool:

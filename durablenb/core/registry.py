@@ -23,7 +23,7 @@ from durablenb.model.queues import Queue
 from durablenb.model.source import Source
 
 NAME_ATTRIBUTE = "__durable_name__"
-"""The attribute with a registered function's name, so that the function can stand for the name."""
+"""The attribute with a registered function's name, so that a function can be passed for the name."""
 
 VERSION_ATTRIBUTE = "__durable_version__"
 """The attribute with a registered orchestrator's version, used by a start by function."""

@@ -45,7 +45,7 @@ class Try(Protocol):
 
     @property
     def is_cancelled(self) -> bool:
-        """True if nobody needs the result any more."""
+        """True if the result isn't needed any more."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""The pace of the backlog: when the engine works on what nobody waits for."""
+"""The pace of the backlog: when the engine does the work that no client waits for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BACKLOG_SHARE = 4
 
 
 class BacklogPace:
-    """Decides when the engine works on its backlog, beside what somebody waits for.
+    """Decides when the engine works on its backlog, beside the work that clients wait for.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class BacklogPace:
         self._next_portion = 0.0
 
     def note_work(self) -> None:
-        """Record that the engine does something that somebody waits for."""
+        """Record that the engine does work that a client waits for."""
         self._last_work = self._stopwatch()
 
     @contextmanager

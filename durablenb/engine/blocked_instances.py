@@ -1,4 +1,4 @@
-"""Open instances that can't run until somebody acts: register code, provide an executor, fix a mismatch."""
+"""Open instances that can't run until the user registers code, provides an executor or fixes a mismatch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BlockedInstances:
         self._unavailable: dict[Instance | Entity, dict[str, str]] = {}
 
     def hold(self, instance: Instance, why: Exception) -> None:
-        """Keep the instance from running until its code changes or somebody resumes it."""
+        """Keep the instance from running until its code changes or a client resumes it."""
         instance.held = why
         self._blocked.add(instance)
 

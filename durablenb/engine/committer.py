@@ -160,7 +160,7 @@ class Committer:
         """The time of the last commit, by `locks.monotonic`."""
         self.failure: StoreError | None = None
         self.last_seq = store.last_seq()
-        """The last place taken in the journal, by a record that may have been purged since."""
+        """The last used place in the journal; its record may have been purged since."""
 
     def start(self) -> None:
         """Begin to commit in a thread of its own."""

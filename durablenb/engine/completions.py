@@ -1,4 +1,4 @@
-"""Promises of the outcomes of open instances, one for each instance that somebody waits for."""
+"""Promises of the outcomes of open instances, one for each instance that a client waits for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Completions:
         self._lock = locks.Lock()
         self._open: dict[str, ExecutionStarted] = {}
         self._recovered: set[str] = set()
-        """The instances that were open when the hub was opened, until the engine is asked about them."""
+        """The instances that were open when the hub was opened, until a client requests their status."""
         self._promises: dict[str, Promise] = {}
         self._owed: dict[Promise, str] = {}
         """Promises of instances that have ended, until that is on disk."""

@@ -326,7 +326,7 @@ class Dispatcher:
         return True
 
     def release_equal(self, job: ActivityJob) -> None:
-        """Let the jobs begin that waited for an equal one, which has ended; drop those that nobody wants."""
+        """Begin the jobs that waited for an equal one, which has ended; drop unneeded ones."""
         for waiting in self._cache.released(job):
             if waiting.is_wanted:
                 self._offer(waiting)

@@ -396,7 +396,7 @@ class EngineLoop:
             self._stop.wait(0.05)
 
     def _all_is_committed(self) -> None:
-        """Wake whoever waits until all is on disk, such as a clock that jumps only then."""
+        """Wake threads that wait until all is on disk, such as a virtual clock before it jumps."""
         if not self._is_threaded or (self.waiters and self.clock.jumps):
             self.post(Wake())
 

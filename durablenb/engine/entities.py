@@ -1,4 +1,4 @@
-"""The entities: their queues of operations, their locks, and what their operations bring about.
+"""The entities: their queues of operations, their locks, and the effects of their operations.
 
     enqueue -> queue -> batch, on an executor -> events: result, state, signals, starts -> answers
 

@@ -84,7 +84,7 @@ class Entity:
         self.lock: LockRequest | None = None
         self.running: tuple[Operation, ...] = ()
         self.batch: OperationBatch | None = None
-        """The batch that runs, as it was given to an executor."""
+        """The running batch, as it was passed to an executor."""
         self.pending: dict[int, Operation] = {}
         """Operations that are to be done later, by number."""
         self.missing: set[str] = set()

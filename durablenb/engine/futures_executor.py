@@ -230,7 +230,7 @@ def _call_here(job: Job) -> Ran | None:
 
 
 def _ago(ran: Ran) -> float:
-    """Return how many seconds ago a call ended; the clock of another machine may be wrong and isn't asked."""
+    """Return how many seconds ago a call ended, without another machine's clock, which may be wrong."""
     return max(time() - ran.ended, 0.0) if ran.took is not None and ran.worker[0] == platform.node() else 0.0
 
 

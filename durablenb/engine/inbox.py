@@ -32,7 +32,7 @@ class Inbox:
         self._has_listeners = True
 
     def expect_listeners(self, expected: bool) -> None:
-        """Set whether threads call `listen`; until then, nobody has to be woken there."""
+        """Set whether threads call `listen`; until then, no listener has to be woken."""
         self._has_listeners = expected
 
     def put(self, message: Message) -> None:

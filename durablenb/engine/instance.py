@@ -69,7 +69,7 @@ class Instance:
         self.missing: set[str] = set()
         """Names of functions, types and globals that the instance waits for."""
         self.held: Exception | None = None
-        """Why the instance doesn't run until somebody intervenes."""
+        """The reason why the instance doesn't run until the user acts."""
         self.has_begun = False
         self.is_closed = False
         self.is_dropped = False  # its calls that have not begun are not to be made

@@ -1,4 +1,4 @@
-"""Jobs for executors: calls of activities, and the messages with which the engine hears of them."""
+"""Jobs for executors: calls of activities, and the messages about them to the engine."""
 
 from __future__ import annotations
 

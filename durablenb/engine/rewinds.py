@@ -39,7 +39,7 @@ from durablenb.model.status import InstanceState
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
 _ONE_WAY = (EntityOperationSignaled, EntityUnlockSent)
-"""Requests that nobody waits for: a rewind doesn't repeat them."""
+"""Requests without a result, which a rewind doesn't repeat."""
 
 
 class Rewinds:

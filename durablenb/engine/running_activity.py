@@ -31,7 +31,7 @@ _Latest = tuple[float, float | None, str | None]
 
 
 class ReportingCall(Protocol):
-    """A call, as its context needs it: a job of this process, or what stands for it in another one."""
+    """A call, as its context needs it: a job of this process, or its substitute in another one."""
 
     @property
     def info(self) -> ActivityInfo:
@@ -111,7 +111,7 @@ class RunningActivity(ActivityContext):
 
     @property
     def is_cancelled(self) -> bool:
-        """True if the call is to stop, since nobody needs its result any more."""
+        """True if the call should stop, since its result isn't needed any more."""
         return self._call.is_cancelled
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:

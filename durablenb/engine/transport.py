@@ -42,7 +42,7 @@ class HttpResponse:
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: it could send the key, or what the request asks for, elsewhere."""
+    """Follows no redirect: a redirect could send the key, or the request's data, to another server."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follow no redirect."""

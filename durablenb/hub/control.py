@@ -111,7 +111,7 @@ class Control(ABC):
     is_read_only = False
     """True if every command is refused."""
     does_work_in_caller = False
-    """True if instances run only while somebody waits for them, in that thread."""
+    """True if instances run only while a caller waits for them, in the caller's thread."""
 
     @abstractmethod
     def request(self, command: Any) -> Any:

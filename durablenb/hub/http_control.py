@@ -38,7 +38,7 @@ from durablenb.model.ids import checked_instance_id
 from durablenb.model.payloads import Kind
 
 AGAIN_SECONDS = 1.0
-"""Seconds after which a blocked instance is looked at once more: somebody may just have fixed it."""
+"""Seconds after which a blocked instance is checked again: the user may have fixed it meanwhile."""
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 

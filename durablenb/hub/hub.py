@@ -638,7 +638,7 @@ class Hub(HubFigures):
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the file or the connection, with what came from it; closing it twice does nothing.
+        """Close the file or the connection, and everything opened through it; closing it twice does nothing.
 
         A hub that another process serves goes on.
         """

@@ -1,4 +1,4 @@
-"""The journal of a hub as a server sends it to those who read it from elsewhere."""
+"""The journal of a hub, as a server sends it to other processes."""
 
 from __future__ import annotations
 

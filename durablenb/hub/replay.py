@@ -129,7 +129,7 @@ class HubReplayer(FileReplayer):
 
 
 _left: SimpleQueue[Engine] = SimpleQueue()
-"""The engines of copies that nobody holds any more.
+"""The engines of copies without references.
 
 The garbage collector finds that out on any thread, in the middle of anything. Closing waits for other threads
 and takes locks, so it is done elsewhere; `put` may be called wherever it is.

@@ -191,7 +191,7 @@ def crashed(plan: Plan, world: World) -> CrashReport:
 
 
 def _observed(plan: Plan, world: World, **how: Any) -> tuple[Outcome, Any]:
-    """Return the outcome of a run that begins with the world as it was, and the world after it."""
+    """Reset the world, run, and return the outcome and the world after it."""
     world.reset()
     outcome = run(plan, **how)
     return outcome, world.observe()

@@ -129,7 +129,7 @@ class MemoryStore:
         self._drop_blobs()
 
     def write_queues(self, queues: Sequence[QueueMembers], starts: Sequence[QueueStart]) -> None:
-        """Write these queues and starts. A rate never asks for starts that it doesn't count any more."""
+        """Write these queues and starts. A rate never reads starts that it doesn't count any more."""
         self.queues.update((members.queue.name.lower(), members) for members in queues)
         self.queue_log.extend(starts)
 
@@ -220,7 +220,7 @@ class MemoryStore:
         return begun_by(self.journal, execution_ids)
 
     def last_seq(self) -> int:
-        """Return the last place taken in the journal, 0 if it is empty."""
+        """Return the last used place in the journal, 0 if it is empty."""
         return max((record.seq for record in self.journal), default=0)
 
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
@@ -258,7 +258,7 @@ class MemoryStore:
         return self._sources.get(source_hash)
 
     def open_instances(self) -> list[OpenInstance]:
-        """Return the instances that aren't ended, oldest first, without those that were taken in."""
+        """Return the open instances, oldest first, without imported ones."""
         found = []
         for instance_id in self._ids():
             if instance_id in self._imports:
@@ -271,7 +271,7 @@ class MemoryStore:
         return [open_ for _, open_ in sorted(found, key=lambda pair: pair[0])]
 
     def open_entities(self) -> list[OpenEntity]:
-        """Return the entities that have something to do, by their ids, without those that were taken in."""
+        """Return the entities with requests left, by id, without imported ones."""
         return [one for one in self._busy_entities() if one.instance_id not in self._imports]
 
     def _busy_entities(self) -> list[OpenEntity]:

@@ -130,7 +130,7 @@ class StreamPiece(str):
 
 
 class ActivityAttempt(NamedTuple):
-    """A try of a call, as it was last reported. No fact of a history follows from it.
+    """An attempt of a call, as it was last reported. No event of a history depends on it.
 
     Parameters
     ----------

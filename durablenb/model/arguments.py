@@ -47,7 +47,7 @@ class _NoInput:
 
 
 NO_INPUT: Any = _NoInput()
-"""Stands for an input that wasn't given: None, unless there are other arguments."""
+"""The value of a missing input: None, unless there are other arguments."""
 
 
 def are_arguments(text: object) -> bool:

@@ -138,7 +138,7 @@ class TaskCanceledError(DurableError, RuntimeError):
 
 
 class ActivityCancelledError(DurableError, RuntimeError):
-    """An activity that asked whether it was canceled has been: nobody needs its result any more."""
+    """Raised by `raise_if_cancelled` in an activity whose call was cancelled."""
 
 
 class OrchestrationCanceledError(DurableError, RuntimeError):

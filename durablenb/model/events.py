@@ -411,14 +411,14 @@ class EntityOperationSignaled(Request):
 
 @_event
 class EntityOperationCompleted(Returned):
-    """An operation that was called returned."""
+    """A called operation returned."""
 
     settles = EntityOperationCalled
 
 
 @_event
 class EntityOperationFailed(Raised):
-    """An operation that was called raised; the entity is as it was before."""
+    """A called operation raised; the entity's state is unchanged."""
 
     settles = EntityOperationCalled
 

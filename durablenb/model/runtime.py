@@ -67,7 +67,7 @@ class RunningCall:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """The reasons why an instance is blocked until somebody acts, as the engine knows them.
+    """The reasons, known to the engine, why an instance is blocked until the user acts.
 
     Parameters
     ----------

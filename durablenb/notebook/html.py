@@ -25,7 +25,7 @@ class Markup(str):
 
 
 def markup(*parts: str) -> Markup:
-    """Return parts that are HTML already as one."""
+    """Join parts that are HTML already."""
     return Markup("".join(parts))
 
 

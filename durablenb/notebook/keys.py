@@ -34,7 +34,7 @@ def generation_key(execution: int) -> str:
 
 
 def find_generation(shown: InstanceSnapshot | None, key: str) -> Generation | None:
-    """Return the generation that a key names in a picture; None if there is no such."""
+    """Return the generation that a key names in a picture; None if there is none."""
     if shown is None or not key.startswith("generation "):
         return None
     return next((one for one in read_generations(shown.events) if generation_key(one.execution) == key), None)
@@ -73,7 +73,7 @@ class Target:
 
 
 def find_target(shown: InstanceSnapshot | None, key: str) -> Target | None:
-    """Return the step or call that a key names in a picture; None if there is no such."""
+    """Return the step or call that a key names in a picture; None if there is none."""
     head, _, of = key.partition(" of ")
     kind, *rest = head.split() or [""]
     flow = None if shown is None else shown.nest.get(of) if of else shown.flow

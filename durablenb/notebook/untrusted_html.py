@@ -78,7 +78,7 @@ def safe_html(text: str) -> SafeHtml:
 
 
 class _Reader(HTMLParser):
-    """Writes anew what is allowed."""
+    """Copies the allowed elements and attributes, and drops the others."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

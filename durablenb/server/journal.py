@@ -19,7 +19,7 @@ LONGEST_WAIT = 20.0
 """The longest time that a request may wait for news, in seconds."""
 
 POLL_SECONDS = 0.1
-"""The seconds between two looks for news."""
+"""The seconds between two queries for new rows."""
 
 SMALL = 2_048
 """The largest body that isn't compressed, in bytes."""

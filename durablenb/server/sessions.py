@@ -1,4 +1,4 @@
-"""Open views of the page: each has a session and an event stream, and is closed when nobody listens."""
+"""Open views of the page: each has a session and an event stream, and is closed when the stream ends."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from durablenb.store.connections import append_rows
 from durablenb.store.states import Ask, has_table
 
 _MARGIN = timedelta(minutes=1)
-"""How much the start of one try may differ: another process that joins it compares the clocks anew."""
+"""How much the start of one try may differ: another process that joins it compares the clocks again."""
 
 _HAS_ROWS = "select 1 from activity_attempts limit 1"
 """Most hubs have none, and this is quicker than looking for those of some instances."""

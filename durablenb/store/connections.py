@@ -59,7 +59,7 @@ class UserConnections:
                 self._sweep_at = 2 * len(self._references) + 16
 
     def in_use(self) -> list[duckdb.DuckDBPyConnection]:
-        """Return the connections that somebody holds."""
+        """Return the connections that are still referenced."""
         with self._lock:
             found = [reference() for reference in self._references]
         return [connection for connection in found if connection is not None]
@@ -159,7 +159,7 @@ class Connections:
             return connection
 
     def has_live(self) -> bool:
-        """Return True if somebody holds a live connection."""
+        """Return True if a live connection is still referenced."""
         return bool(self._live.in_use())
 
     def close(self, writer: duckdb.DuckDBPyConnection | None = None) -> None:

@@ -204,7 +204,7 @@ class DuckStore(JournalReader):
         self._crash_marker.forget(instance_ids)
 
     def last_seq(self) -> int:
-        """Return the last place taken in the journal, 0 if it is empty."""
+        """Return the last used place in the journal, 0 if it is empty."""
         return int(self._ask("select coalesce(max(seq), 0) from journal")[0][0])
 
     def open_instances(self) -> list[OpenInstance]:

@@ -25,7 +25,7 @@ from durablenb.store.tables import JournalTables
 log = logging.getLogger("durablenb")
 
 REST_SECONDS = 0.1
-"""Seconds without a write after which the tables are brought up to date, although nobody reads."""
+"""Seconds without a write after which the tables are updated, even without a reader."""
 
 ROWS_AT_ONCE = 20_000
 """Rows that may wait before the tables are brought up to date."""
@@ -56,7 +56,7 @@ class _Waiting(NamedTuple):
 
 
 class _Request(NamedTuple):
-    """Work for the log's thread, and who waits for it."""
+    """Work for the log's thread, and the promise for its caller."""
 
     work: Callable[[], None] | None = None
     reply: SimpleQueue[StoreError | None] | None = None
@@ -309,7 +309,7 @@ class DurableLog:
         return left
 
     def _create_file(self) -> None:
-        """Create the log, or another one if nobody knows what is on disk of the present one."""
+        """Create the log, or another one if the present one's contents on disk are unknown."""
         if self._file is not None:
             self._apply_waiting()
             self._tables.checkpoint()

@@ -1,4 +1,4 @@
-"""The guard of an open hub's files: only their owner can read them, and nobody has replaced them."""
+"""The guard of an open hub's files: only their owner can read them, and no other file has replaced them."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
 
 @contextmanager
 def reading(path: Path) -> Iterator[tuple[Header | None, Iterator[Frame | Damage]]]:
-    """Give the header and the frames of a log that nobody writes; no header if it has none."""
+    """Yield the header and the frames of a log that no process writes; no header if it has none."""
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
             yield None, iter(())

@@ -109,7 +109,7 @@ def _check_frames(path: Path, header: Header, frames: Iterator[Frame | Damage], 
 
 
 def recover(path: Path, tables: JournalTables) -> int:
-    """Apply what the tables lack, up to where the log ends or is damaged, and remove the log.
+    """Apply the frames that the tables lack, up to the log's end or damage, and remove the log.
 
     Call `check_log` first. Returns the number of entries that were applied.
 

@@ -178,7 +178,7 @@ class ValueCodec:
     # -- reading ---------------------------------------------------------------------------------
 
     def decode(self, text: str, expected_type: Any = None) -> Any:
-        """Return the value that a text stands for.
+        """Return the decoded value of a text.
 
         Parameters
         ----------

@@ -26,7 +26,7 @@ class CellCodec(Protocol):
         ...
 
     def read(self, text: str) -> Any:
-        """Return the object that a text stands for."""
+        """Return the object that a text encodes."""
         ...
 
 

@@ -44,7 +44,7 @@ class RawValue:
 
     @property
     def value(self) -> Any:
-        """The value, decoded anew at each access."""
+        """The value; each access decodes it again."""
         return self._codec.decode(self._text)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Decoding: replaces the tags in a JSON tree by the values that they stand for."""
+"""Decoding: replaces the tags in a JSON tree by the values that they encode."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _hubs(worker: str, kills: int, seed: int, breath: Breath, check: Check) -> F
         counts = list(pool.map(live_and_die, range(seed, seed + max(1, kills // KILLS))))
     figures.tried = sum(deaths for deaths, _ in counts)
     acknowledged = sum(count for _, count in counts)
-    figures.note = f"{acknowledged:,} acknowledgements in diaries beside the hubs"
+    figures.note = f"{acknowledged:,} acknowledgements"
     return figures
 
 

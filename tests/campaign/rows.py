@@ -7,8 +7,8 @@ from tests.campaign.others import program, repeated, simulated
 from tests.campaign.row import Row
 
 ROWS = {
-    "kills": Row("SIGKILL of a hub at work, five times on each file", 300, kills.orchestrations),
-    "entity-kills": Row("SIGKILL of entities at work, five times on each file", 200, kills.entities),
+    "kills": Row("SIGKILL of a working hub, five times on each file", 300, kills.orchestrations),
+    "entity-kills": Row("SIGKILL of working entities, five times on each file", 200, kills.entities),
     "repair-kills": Row("SIGKILL of `durablenb repair`", 100, kills.repairs),
     "log-cuts": Row("power cut between commits: the log ends anywhere", 1_000, logs.power_cuts),
     "log-power": Row("power cuts at every write to the durable log", 100, logs.power_moments),
@@ -18,7 +18,7 @@ ROWS = {
         program("-m", "tests.faults.power", "--cuts", "{count}", "--seed", "{seed}"),
     ),
     "disks": Row(
-        "tests with a disk that is full or takes nothing, repeated",
+        "tests with a disk that is full or fails, repeated",
         20,
         repeated("tests/faults/test_disk_full.py", "tests/store/test_disk_full.py"),
     ),

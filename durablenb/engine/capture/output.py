@@ -135,7 +135,7 @@ class CapturedOutput:
         self._keep(report)
 
     def mute(self) -> None:
-        """Keep nothing from here on."""
+        """Discard all further output."""
         self._keep = _discard
 
     @property

@@ -57,7 +57,7 @@ def install() -> None:
 
 
 def remove() -> None:
-    """Undo the patches, if nobody else needs them."""
+    """Undo the patches, unless another hub needs them."""
     global _users
     with _lock:
         _users -= 1
@@ -97,7 +97,7 @@ def _follow_streams() -> None:
 
 
 def _patch_stream(name: str, stream: Any) -> bool:
-    """Patch a stream unless it is; return True if nobody will undo that."""
+    """Patch a stream unless it is patched; return True if the patch won't be undone."""
     is_lasting = True
     if not _is_patched(stream, "__class__"):
         try:

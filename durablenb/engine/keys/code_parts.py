@@ -51,7 +51,7 @@ _GENERATED = re.compile(
     r"__(dict|weakref|module|doc|qualname|annotations|annotate|annotate_func|annotations_cache|signature|"
     r"firstlineno|static_attributes|abstractmethods|parameters|pydantic_(?!fields__)\w+)__|_abc_impl"
 )
-"""Names in a class that Python or a library makes of the others."""
+"""Names in a class that Python or a library derives from the others."""
 
 
 class UnknownPartError(Exception):
@@ -243,7 +243,7 @@ class CodeParts:
             self._queried[id(namespace)] = namespace
 
     def _label(self, namespace: dict[str, Any]) -> str:
-        """Return what stands before the globals of a module: nothing for those of the notebook."""
+        """Return the prefix of a module's globals: empty for those of the notebook."""
         module = str(namespace.get("__name__", "?"))
         name, _ = self._name(namespace, "" if module == "__main__" else f"{module}.")
         return name
@@ -255,7 +255,7 @@ class CodeParts:
             self._put(f"global {builtin}", value)
 
     def _add_read(self, part: str, value: Any, attributes: Sequence[str]) -> None:
-        """Add a value that a name stands for; of a module only the attribute that is read."""
+        """Add the value of a name; for a module, only the attribute that is read."""
         for attribute in attributes:
             if not isinstance(value, types.ModuleType):
                 break
@@ -350,7 +350,7 @@ def _hints(name: str, class_: type[Any]) -> dict[str, Any]:
 
 
 def _has_users_code(value: Any) -> bool:
-    """Return True for a function or class of the user's that stands in a library's module."""
+    """Return True for a user's function or class that was put into a library's module."""
     inner = inspect.unwrap(value) if callable(value) else value
     if isinstance(inner, types.FunctionType):
         return is_users_module(inner.__globals__.get("__name__"))

@@ -1,1 +1,1 @@
-"""The journal over a network: what a hub tells of it, and the copy that somebody else looks at."""
+"""The journal over a network: the pages that a hub sends, and the copy in another process."""

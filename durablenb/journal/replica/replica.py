@@ -124,7 +124,7 @@ class JournalReplica(JournalReader):
             ) from None
 
     def close(self) -> None:
-        """Release the memory, as soon as nobody has a connection to it any more."""
+        """Release the memory as soon as all connections to it are closed."""
         with self._lock:
             self._is_closed = True
             # DuckDB's own `close` would wait for a query that another thread begins.

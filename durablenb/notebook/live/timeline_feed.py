@@ -241,7 +241,7 @@ class TimelineFeed:
         return known[0]
 
     def _named(self, now: datetime | None) -> list[tuple[str, TaskKind, int, str, str]]:
-        """Return for all that is called its name, its kind, and its lane, as the still picture has it."""
+        """Return the name, the kind and the lane of each call, as in the still picture."""
         if "whats" in self._sent and len(self._sent["whats"]) == len(self._whats):
             return list(self._sent["whats"])
         calls = [call for _, call in self._whats.values()]

@@ -42,7 +42,7 @@ class TimelinePane:
             self._is_wanted = True
 
     def news(self, shown: InstanceSnapshot, running: Iterable[tuple[int, RunningCall]]) -> dict[str, Any]:
-        """Return the rows that a page hasn't got yet; empty if there are none, or no page has asked."""
+        """Return the rows that a page hasn't got yet; empty if there are none or no page wants them."""
         return self._feed.news(shown, running, self.path) if self._is_wanted else {}
 
     def html(self, shown: InstanceSnapshot) -> Markup:

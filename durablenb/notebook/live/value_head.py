@@ -1,4 +1,4 @@
-"""The first rows of a data frame or an array in the journal, which are read when somebody asks for them."""
+"""The first rows of a data frame or an array in the journal, which are read on request."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class WhatIf:
         self._copies.clear()
 
     def html(self, chosen: int | None) -> Markup:
-        """Return the changes that can be made of an event; empty if none is chosen.
+        """Return the controls that change an event; empty if none is chosen.
 
         Parameters
         ----------

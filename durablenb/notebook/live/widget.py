@@ -171,7 +171,7 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
             return not self.is_frozen
 
     def _is_quiet(self) -> bool:
-        """Return whether nobody has used the view for a while; a selection means that somebody is reading."""
+        """Return whether the view has not been used for a while; a view with a selection is in use."""
         return self._ticks() - self._active_at >= QUIET_SECONDS
 
     def refresh_if_free(self) -> bool:
@@ -240,7 +240,7 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
             self.refresh()
 
     def _send_tip(self, key: str) -> None:
-        """Answer what the page asks when the pointer rests on a mark; nothing is drawn for it."""
+        """Send the text for the mark on which the pointer rests; nothing is redrawn."""
         with self._lock:
             words = "" if self.is_frozen else self.tooltip(key)
         self.send({"tip": key, "words": words})

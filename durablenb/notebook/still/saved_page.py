@@ -1,4 +1,4 @@
-"""Saved pages: one HTML file with pictures, tables and data, which loads nothing and asks nobody.
+"""Saved pages: one HTML file with pictures, tables and data, which loads nothing and sends no requests.
 
 The only script that can run is the page's own: the policy in its head names it by its hash.
 """
