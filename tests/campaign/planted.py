@@ -285,9 +285,9 @@ CORE = (
     ),
     Planted(
         "a status forgets that the instance was suspended",
-        "durablenb/core/fold.py",
-        "        status = Status.Suspended\n",
-        "        pass\n",
+        "durablenb/model/events.py",
+        "    status_after = Status.Suspended\n",
+        "    status_after = None\n",
         "tests/store/test_conformance_states.py",
     ),
 )
