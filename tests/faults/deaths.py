@@ -20,6 +20,16 @@ def deaths_of(worker, folder, seeds, *, breath):
         return sum(pool.map(lambda seed: _live_and_die(worker, folder, seed, breath), seeds))
 
 
+def check_each(folder, seeds, check):
+    """Checks the hub and the diary that each seed left; an error names its seed."""
+    for seed in seeds:
+        try:
+            check(folder / f"{seed}.duckdb", folder / f"{seed}.diary")
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
 def _live_and_die(worker, folder, seed, breath):
     random, deaths = Random(seed), 0
     for life in count():

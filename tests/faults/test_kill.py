@@ -6,7 +6,7 @@ import pytest
 
 import durablenb as df
 from tests.faults import worker
-from tests.faults.deaths import KILLS, deaths_of
+from tests.faults.deaths import KILLS, check_each, deaths_of
 
 SEEDS = range(1, 3)
 """`python -m tests.campaign kills` has more."""
@@ -18,12 +18,7 @@ def test_ten_deaths_lose_nothing_and_repeat_nothing(tmp_path):
         "tests.faults.worker", tmp_path, SEEDS, breath=lambda random: random.random() ** 2 * 0.2
     )
     assert deaths == len(SEEDS) * KILLS
-    for seed in SEEDS:
-        try:
-            check(tmp_path / f"{seed}.duckdb", tmp_path / f"{seed}.diary")
-        except BaseException as error:
-            error.add_note(f"seed {seed}")
-            raise
+    check_each(tmp_path, SEEDS, check)
 
 
 def check(path, diary):

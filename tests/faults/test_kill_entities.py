@@ -6,7 +6,7 @@ import pytest
 
 import durablenb as df
 from tests.faults import bank_worker as bank
-from tests.faults.deaths import KILLS, deaths_of
+from tests.faults.deaths import KILLS, check_each, deaths_of
 
 SEEDS = range(1, 3)
 """`python -m tests.campaign entity-kills` has more."""
@@ -18,12 +18,7 @@ def test_ten_deaths_lose_no_operation_do_none_twice_and_leak_no_lock(tmp_path):
         "tests.faults.bank_worker", tmp_path, SEEDS, breath=lambda random: random.random() * 0.25
     )
     assert deaths == len(SEEDS) * KILLS
-    for seed in SEEDS:
-        try:
-            check(tmp_path / f"{seed}.duckdb", tmp_path / f"{seed}.diary")
-        except BaseException as error:
-            error.add_note(f"seed {seed}")
-            raise
+    check_each(tmp_path, SEEDS, check)
 
 
 def check(path, diary):
