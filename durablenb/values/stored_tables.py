@@ -123,7 +123,7 @@ def _distinct(names: list[str]) -> list[str]:
 
 def _column(table: Any, number: int, notes: dict[str, Any]) -> Any:
     """Return a column, a categorical one with its categories."""
-    import pyarrow
+    import pyarrow.compute
 
     column = table.column(number).combine_chunks()
     if isinstance(column.type, pyarrow.BaseExtensionType):  # periods and intervals
