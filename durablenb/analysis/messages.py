@@ -188,7 +188,7 @@ class Message:
 
     @property
     def is_par(self) -> bool:
-        """True if the message stands for several requests that were made together."""
+        """True if the message represents several requests that were made together."""
         return self.count > 1 and self.form not in _ANSWERS
 
     @property

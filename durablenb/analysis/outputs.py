@@ -20,7 +20,7 @@ class RichOutput(Saved):
     """One output that was displayed: a figure, a table, a text, in each of its representations.
 
     A notebook shows it as a picture, a table or text. Scripts in it don't run and its style sheets don't
-    apply, since a history may come from somebody else. `display` shows it as it was.
+    apply, since a history may come from another person. `display` shows it as it was.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ _LAST = 15
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Messages that were repeated `times` times. The first round stands for all."""
+    """Messages that were repeated `times` times; only the first round is kept."""
 
     messages: tuple[Message, ...]
     times: int

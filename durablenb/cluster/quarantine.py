@@ -16,7 +16,7 @@ PROBATION_SECONDS = 60.0
 class Quarantine(Generic[T]):
     """Lets calls begin one at a time, so that one that kills its workers doesn't take the others along.
 
-    A worker runs several calls. When it dies, nobody knows which one of them killed it.
+    A worker runs several calls. When it dies, it is unknown which one of them killed it.
 
     Parameters
     ----------

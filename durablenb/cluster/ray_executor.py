@@ -41,7 +41,7 @@ class RayExecutor:
     payloads
         A folder that the hub and all nodes see, as a path or an `fsspec` URL. A worker writes parts of
         results above 1 MB there, and the journal keeps their hashes. The next activity on the cluster reads
-        them there, and the hub only if somebody looks: pass values on with ``expected_type=RawValue``.
+        them there, and the hub only if you look at them: pass values on with ``expected_type=RawValue``.
     allowed_losses
         How many workers a call may lose before it fails with `WorkerLostError`, at least 0. Until then, it
         runs again on another worker. Its last chance comes when no other call that has lost a worker runs.

@@ -45,7 +45,7 @@ class ActivityContext:
     last_checkpoint
         The last value that an earlier attempt of this call passed to `checkpoint`; None if there is none.
     is_cancelled
-        Whether the call is to stop, since nobody needs its result any more.
+        Whether the call should stop, since its result isn't needed any more.
 
     Examples
     --------
@@ -152,7 +152,7 @@ class ActivityContext:
         """
         if self.is_cancelled:
             raise ActivityCancelledError(
-                f"The call of {self.name!r} was cancelled: nobody needs its result any more."
+                f"The call of {self.name!r} was cancelled: its result isn't needed any more."
             )
 
     @property

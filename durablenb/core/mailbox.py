@@ -1,8 +1,8 @@
 """External events of one execution: first in, first out; names compared without case; each delivered once.
 
 An event goes to the oldest wait that is still of interest. A wait that has lost a ``task_any`` is *left*: it
-gets an event only if the code reads it or awaits it again. So code that waits anew in each iteration of a
-loop gets the event in the iteration in which it arrives.
+gets an event only if the code reads it or awaits it again. So code that creates a new wait in each iteration
+of a loop gets the event in the iteration in which it arrives.
 """
 
 from __future__ import annotations

@@ -25,6 +25,9 @@ from durablenb.model.source import Source
 NAME_ATTRIBUTE = "__durable_name__"
 """The attribute with a registered function's name, so that a function can be passed for the name."""
 
+INTERNAL = ("@", "BuiltIn::")
+"""The beginnings of the names of durablenb's own activities: the batches of entities, and HTTP requests."""
+
 VERSION_ATTRIBUTE = "__durable_version__"
 """The attribute with a registered orchestrator's version, used by a start by function."""
 
@@ -387,7 +390,7 @@ def not_found(kind: str, name: str, known: Iterable[str]) -> FunctionNotFoundErr
     """Return the error for a name that isn't registered, with a suggestion."""
     import difflib
 
-    names = sorted(known)
+    names = sorted(one for one in known if not one.startswith(INTERNAL))
     close = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {close[0]!r}?" if close else ""
     listed = ", ".join(repr(name) for name in names[:10]) or "none"

@@ -139,7 +139,7 @@ def _diverged(error: NonDeterminismError, events: list[Event], past: Past) -> No
     return NonDeterminismError(
         f"Nothing was forked: with this past the code {where} asks for something else than is recorded "
         f"before the fork: recorded is {error.recorded}, requested is {error.requested}{fields}.\n"
-        f"Fork at event {before} or before: from there it decides anew.",
+        f"Fork at event {before} or before: from there on it makes new requests.",
         line=error.line,
         file=error.file,
         function=error.function,

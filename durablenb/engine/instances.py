@@ -24,8 +24,8 @@ from durablenb.model.imports import Import
 class Instances:
     """The open instances, and the queues of those whose orchestrator can resume.
 
-    `queue` has the instances that are in memory or that somebody waits for. `backlog` has those that have to
-    be replayed first and that nobody waits for: after a restart these may be a hundred thousand.
+    `queue` has the instances that are in memory or that a client waits for. `backlog` has the others, which
+    have to be replayed first: after a restart these may be a hundred thousand.
 
     Parameters
     ----------

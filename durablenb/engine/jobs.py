@@ -511,7 +511,7 @@ class ActivityBegun:
 class ActivityFinished:
     """Message: a job ended. Without an outcome, it was not run; `declined` says why if it couldn't be.
 
-    `on_disk` is called once the outcome is in the journal, or at once if nobody wants it.
+    `on_disk` is called once the outcome is in the journal, or at once if it isn't needed.
     """
 
     job: ActivityJob

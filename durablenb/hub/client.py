@@ -539,7 +539,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         StoreError
             If the journal can't be written now.
         DurableError
-            If it is blocked until somebody acts; the message says what to do.
+            If it is blocked until you act; the message says what to do.
         """
         self._control.wait(asked_instance_id(instance_id), timeout)
         return self.status_of(instance_id)

@@ -525,8 +525,8 @@ class Hub(HubFigures):
         -------
         duckdb.DuckDBPyRelation
             It has ``.show()``, ``.df()``, ``.pl()``, ``.arrow()`` and ``.fetchall()``. Each of them runs the
-            query anew. It sees all that was on disk when you called `sql`; of what was written since, it may
-            lack the last 0.1 seconds. Polars can't read columns of type ``INTERVAL``: use
+            query again. It sees everything that was on disk when you called `sql`; of later events, it may
+            lack those of the last 0.1 seconds. Polars can't read columns of type ``INTERVAL``: use
             ``epoch(duration)``, the seconds.
 
         Raises

@@ -875,8 +875,8 @@ class Handle(InstanceFigures):
         Parameters
         ----------
         freeze
-            Whether it becomes its still picture once the orchestration has ended and nobody has clicked in it
-            for a minute, so that a saved notebook shows it without a kernel. A view with a selection stays
+            Whether it becomes its still picture once the orchestration has ended and nothing was clicked in
+            it for a minute, so that a saved notebook shows it without a kernel. A view with a selection stays
             live. "Keep as picture" and closing the hub do the same at once.
 
         Raises

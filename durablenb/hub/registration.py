@@ -365,8 +365,8 @@ class Registering(Hub):
         name
             Its name in the journal; by default, the agent's own.
         deps
-            Returns the agent's dependencies. It is called for each run and each activity, in each process
-            anew, so it may open connections, but not as part of an orchestration's result.
+            Returns the agent's dependencies. It is called in each process, for each run and each activity, so
+            it may open connections, but not as part of an orchestration's result.
         models
             Further models by an id, which ``run(model=id)`` selects.
         model, tools

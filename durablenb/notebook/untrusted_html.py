@@ -1,7 +1,7 @@
 """Untrusted HTML, reduced to what can't do anything: tables, text, and embedded pictures.
 
 An output may come from anybody's history. Tags, attributes and styles that aren't listed here are left out;
-text between unknown tags stays. Everything is escaped and written anew, so that nothing depends on how a
+text between unknown tags stays. Everything is escaped and written again, so that nothing depends on how a
 browser reads the original.
 """
 

@@ -291,7 +291,7 @@ class DuckStore(JournalReader):
     def live_connection(self) -> duckdb.DuckDBPyConnection:
         """Return a new connection for a user, which always sees all that was acknowledged.
 
-        While somebody holds one, each commit also waits until it is in the tables.
+        While one is referenced, each commit also waits until it is in the tables.
         """
         self._prepare_reading()
         with self.unless_closed():

@@ -76,7 +76,7 @@ class DurableLog:
     tables
         The tables; everything in a log that was there before has been applied to them.
     is_watched
-        Returns True while somebody reads the tables without calling `catch_up` first.
+        Returns True while a reader uses the tables without calling `catch_up` first.
 
     Notes
     -----

@@ -67,7 +67,7 @@ class LogFile:
     Notes
     -----
     The file is filled with zeros ahead of its end: a sync is faster if the size stays the same. After a sync
-    that failed, nobody knows what is on disk, and a second one may succeed without having written anything.
+    that failed, the contents on disk are unknown, and a second one may succeed without writing anything.
     So the file is written no more then: `is_broken`.
     """
 

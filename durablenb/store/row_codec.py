@@ -123,7 +123,7 @@ def from_row(row: Row) -> Record:
     if kind is None:
         raise StoreError(
             f"Event {event_id} of {instance_id!r} has the type {kind_name!r}, which this durablenb doesn't "
-            "know. If a newer durablenb wrote it, update yours; else somebody has changed the file."
+            "know. If a newer durablenb wrote it, update yours; else another program has changed the file."
         )
     of = EVENT_COLUMNS[kind]
     values: dict[str, Any] = {}

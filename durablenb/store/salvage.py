@@ -95,7 +95,7 @@ def seal_torn_blocks(path: Path) -> None:
     seal(path, torn)
     warning = SalvageWarning(
         f"{path} was damaged in block {blocks}, as by a power cut in the middle of a checkpoint. The "
-        f"checksum was computed anew, and every value can be read. The files as they were: {kept}."
+        f"checksum was recomputed, and every value can be read. The files as they were: {kept}."
     )
     warning.copies = copies
     warnings.warn(warning, stacklevel=5)

@@ -1,7 +1,7 @@
 """Large results in files of their own, in a folder that a hub and the workers of a cluster share.
 
 The journal keeps the hash and the folder. Bytes go from worker to worker through the folder, and the hub
-reads them only when somebody looks at the value. A file's name is the hash of its bytes, which readers check.
+reads them only when the value is read. A file's name is the hash of its bytes, which readers check.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LARGE = 1_000_000
 """Bytes from which a part of a result is in a file of its own."""
 
 _MARKER = "hub"
-"""The file that tells the folder of a hub from another one of the same name."""
+"""The file that identifies a hub's folder among others of the same name."""
 
 _allowed: set[str] = set()
 

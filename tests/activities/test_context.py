@@ -210,4 +210,4 @@ def test_the_instance_that_is_terminated_cancels_its_activities():
         assert begun.wait(30)
         handle.terminate("enough")
         assert done.wait(30)
-    assert seen == ["The call of 'work' was cancelled: nobody needs its result any more."]
+    assert seen == ["The call of 'work' was cancelled: its result isn't needed any more."]

@@ -53,6 +53,19 @@ def test_start_new_refuses_what_is_no_orchestrator(client):
     assert client.get_status_all() == []
 
 
+def test_the_error_for_an_unknown_activity_lists_the_users_activities_only():
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        hub.add_activity(lambda n: n, name="slow")
+        hub.add_entity(lambda context: None, name="account")
+
+        @hub.orchestrator
+        def order(context):
+            return (yield context.call_activity("fetsch", 1))
+
+        with pytest.raises(df.FunctionNotFoundError, match="Registered are: 'slow'\\. Run the cell"):
+            hub.run(order)
+
+
 def test_start_new_takes_a_registered_function_by_whatever_name_it_has(lab, client):
     def spelled_otherwise(context):
         return context.instance_id

@@ -92,7 +92,7 @@ class ReplicatedHistory:
         Raises
         ------
         HubUnreachableError
-            If nobody answers.
+            If the server doesn't answer.
         DurableError
             If the server refuses, or has a journal in a newer format.
         """
