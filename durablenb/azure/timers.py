@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from durablenb.azure.schedules import Schedule
 from durablenb.core.ports.clock import Clock
+from durablenb.engine.locks import Condition
 
 log = logging.getLogger("durablenb")
 
@@ -63,7 +64,7 @@ class Timers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._timers: dict[str, _Timer] = {}
-        self._changed = threading.Condition()
+        self._changed = Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
         clock.subscribe(self._wake)

@@ -15,6 +15,7 @@ from durablenb.core.activity_context import (
     checked_progress,
     current_context,
 )
+from durablenb.engine import locks
 from durablenb.engine.capture.progress_bars import follow_bars
 from durablenb.model.activities import ActivityInfo, Checkpoint, Progress, Report, Streamed
 from durablenb.model.events import Event
@@ -185,7 +186,7 @@ class _Sender:
 
     def __init__(self) -> None:
         self._due: list[RunningActivity] = []
-        self._wake = threading.Event()
+        self._wake = locks.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 

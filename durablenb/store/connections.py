@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import duckdb
@@ -201,7 +202,7 @@ def close_connections(connections: Iterable[duckdb.DuckDBPyConnection]) -> None:
     waits for its end. So another thread interrupts the queries meanwhile.
     """
     those = list(connections)
-    are_closed = threading.Event()
+    are_closed: SimpleQueue[None] = SimpleQueue()  # an interrupt can't leave its lock taken
     interrupter = threading.Thread(target=_interrupt, args=(those, are_closed), daemon=True)
     with contextlib.suppress(RuntimeError):  # the process ends, and can start no more threads
         interrupter.start()
@@ -210,16 +211,19 @@ def close_connections(connections: Iterable[duckdb.DuckDBPyConnection]) -> None:
         for connection in those:
             _close(connection, deadline)
     finally:
-        are_closed.set()
+        are_closed.put(None)
         if interrupter.ident is not None:
             interrupter.join()  # a process that ends while a thread is inside DuckDB is aborted
 
 
-def _interrupt(connections: Iterable[duckdb.DuckDBPyConnection], are_closed: threading.Event) -> None:
-    while not are_closed.wait(_PAUSE):
-        for connection in connections:
-            with contextlib.suppress(duckdb.Error):
-                connection.interrupt()
+def _interrupt(connections: Iterable[duckdb.DuckDBPyConnection], are_closed: SimpleQueue[None]) -> None:
+    while True:
+        try:
+            return are_closed.get(timeout=_PAUSE)
+        except Empty:
+            for connection in connections:
+                with contextlib.suppress(duckdb.Error):
+                    connection.interrupt()
 
 
 def _close(connection: duckdb.DuckDBPyConnection, deadline: float) -> None:

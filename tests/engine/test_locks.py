@@ -1,13 +1,16 @@
 """An interrupt in the middle of a wait leaves no lock taken that whoever wakes the waiting thread needs."""
 
+import ast
 import concurrent.futures
 import contextlib
 import dis
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+import durablenb
 from durablenb.engine import locks
 from durablenb.engine.locks import Condition, Event, Promise
 
@@ -148,6 +151,20 @@ def test_a_lock_that_its_owner_takes_again_stays_taken_after_an_interrupt():
             assert not can_be_taken(lock), f"released by an interrupt at moment {number}"
         number += 1
     assert number > 2
+
+
+def test_nothing_below_the_server_waits_with_pythons_own_conditions():
+    package = Path(durablenb.__file__).parent
+    for path in package.rglob("*.py"):
+        if path == Path(locks.__file__) or path.is_relative_to(package / "server"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert (node.value.id, node.attr) not in {
+                    ("threading", "Condition"),
+                    ("threading", "Event"),
+                    ("queue", "Queue"),
+                }, path
 
 
 def test_pythons_own_condition_is_left_taken():

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self, TextIO
 
 from durablenb.analysis.progress import ProgressSnapshot, StepCount
 from durablenb.analysis.text import shortened, table_text
+from durablenb.engine.locks import Event
 from durablenb.model.display import options
 from durablenb.notebook.html import Markup, badge, card, code, heading, line, markup, table
 from durablenb.notebook.palette import BLUE, GREEN, RED, SOLIDS, status_look
@@ -267,7 +268,7 @@ class ProgressDisplay:
     def __init__(self, look: Callable[[], ProgressSnapshot], where: Screen) -> None:
         self._look = look
         self._where = where
-        self._is_over = threading.Event()
+        self._is_over = Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
