@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -30,56 +31,109 @@ CONSTANTS = ("settings", "parameters")
 
 
 class Conversations:
-    """The conversations of one execution of an orchestration, in the memory of its process."""
+    """The conversations of one execution of an orchestration, in the memory of its process.
+
+    A conversation is as long as its requests are many, so what costs time is done once for each message: its
+    JSON and its hash in the orchestrator, its object in activities.
+    """
 
     def __init__(self) -> None:
         self._tips: dict[str, int] = {}
         """Requests by the hash of the conversation up to their answer."""
         self._asked: dict[int, str] = {}
         """The hashes of the conversations up to a request without an answer."""
-        self._messages: dict[int, list[Plain]] = {}
+        self._requests: dict[int, Plain] = {}
+        """The inputs of requests, with messages that are kept."""
+        self._answers: dict[int, _KeptMessage] = {}
         self._constants: dict[int, Plain] = {}
+        self._next: dict[str, dict[str, _KeptMessage]] = {}
+        """By the hash of a conversation: its next messages, by the hash of the conversation with them."""
 
-    def shortened(self, request: Plain, now: str) -> tuple[Plain, str]:
+    def shortened(self, messages: Sequence[ModelMessage], request: Plain, now: str) -> tuple[Plain, str]:
         """Return a request without what an earlier one has, and the hash of its conversation.
 
         Parameters
         ----------
+        messages
+            All messages of the request.
         request
-            The request with all of its messages, its settings and parameters.
+            The rest of it, with its settings and parameters.
         now
             The orchestration's time, which requests get in place of the wall clock's.
         """
         after, known, tip = None, 0, ""
-        for count, message in enumerate(request["messages"], 1):
-            tip = _hash(tip, message)
+        plain = []
+        for count, message in enumerate(messages, 1):
+            tip, as_json = self._followed(tip, message)
+            plain.append(as_json)
             if tip in self._tips:
                 after, known = self._tips[tip], count
         before = {} if after is None else self._constants[after]
-        new = [_at(now, message) for message in request["messages"][known:]]
-        changed = {
-            name: value
-            for name, value in request.items()
-            if before.get(name, ...) != value and name != "messages"
-        }
+        new = [_at(now, message) for message in plain[known:]]
+        changed = {name: value for name, value in request.items() if before.get(name, ...) != value}
         return {**({} if after is None else {"after": after}), "messages": new, **changed}, tip
+
+    def _followed(self, tip: str, message: ModelMessage) -> tuple[str, Plain]:
+        """Return the hash of a conversation with its next message, and that message as JSON."""
+        known = self._next.setdefault(tip, {})
+        for following, kept in known.items():
+            if kept.is_equal(message):
+                return following, kept.plain
+        plain = _message.dump_python(message, mode="json")
+        following = _hash(tip, plain)
+        known[following] = _KeptMessage(plain)
+        return following, plain
 
     def requested(self, task_id: int, request: Plain, short: Plain, tip: str) -> None:
         """Note the task id of a request, as it is and as it was shortened, and its conversation's hash."""
         self._asked[task_id] = tip
-        self._messages[task_id] = [*self._messages.get(short.get("after", -1), ()), *short["messages"]]
+        self._requests[task_id] = {**short, "messages": [_KeptMessage(each) for each in short["messages"]]}
         self._constants[task_id] = {name: request[name] for name in CONSTANTS}
 
     def answered(self, task_id: int, answer: ModelResponse) -> None:
         """Note the answer to a request."""
         message = compact(_message.dump_python(answer, mode="json"))
-        self._messages[task_id].append(message)
+        self._answers[task_id] = _KeptMessage(message)
         self._tips[_hash(self._asked.pop(task_id), message)] = task_id
 
-    def through(self, task_id: int) -> tuple[list[Plain], Plain] | None:
-        """Return the messages up to the answer to a request, and its constants; None if they aren't known."""
-        known = self._messages.get(task_id)
-        return None if known is None else (known, self._constants[task_id])
+    def find(self, task_id: int) -> tuple[Plain, ModelMessage]:
+        """Return the input of a request and its answer, with messages as objects.
+
+        Raises
+        ------
+        KeyError
+            If the request isn't known, or has no answer yet.
+        """
+        request, answer = self._requests[task_id], self._answers[task_id]
+        return {**request, "messages": [each.message for each in request["messages"]]}, answer.message
+
+
+class _KeptMessage:
+    """A message as JSON, and as objects that are made when they are first needed."""
+
+    def __init__(self, plain: Plain) -> None:
+        self.plain = plain
+        self._given: ModelMessage | None = None
+
+    @cached_property
+    def _own(self) -> ModelMessage:
+        """The message, which is never given away."""
+        own: ModelMessage = _message.validate_python(self.plain)
+        return own
+
+    def is_equal(self, message: ModelMessage) -> bool:
+        """Return True if a message is equal to this one, which it may not be any more if it was changed."""
+        try:
+            return bool(self._own == message)
+        except Exception:  # of a user's type, which compares as it likes
+            return False
+
+    @property
+    def message(self) -> ModelMessage:
+        """The message for a model, which may change what it gets: the next one gets it as it was."""
+        if self._given is None or not self.is_equal(self._given):
+            self._given = _message.validate_python(self.plain)
+        return self._given
 
 
 class OpenConversations:
@@ -97,15 +151,12 @@ class OpenConversations:
             self._by_execution[context._execution.execution_id] = found
         return found
 
-    def through(self, execution_id: str, task_id: int) -> tuple[list[Plain], Plain] | None:
-        """Return the messages up to the answer to a request, and its constants; None if they aren't known."""
-        found = self._by_execution.get(execution_id)
-        return None if found is None else found.through(task_id)
+    def of_execution(self, execution_id: str) -> Conversations | None:
+        """Return the conversations of an execution; None if they aren't known."""
+        return self._by_execution.get(execution_id)
 
 
-def completed(
-    request: Plain, find: Callable[[int], tuple[Plain, Plain]], known: tuple[list[Plain], Plain] | None = None
-) -> Plain:
+def completed(request: Plain, find: Callable[[int], tuple[Plain, Any]]) -> Plain:
     """Return a request with all of its messages, its settings and parameters.
 
     Parameters
@@ -114,15 +165,10 @@ def completed(
         The request's input, as it was shortened.
     find
         Returns the input of the request of a task id, and its answer.
-    known
-        The messages and constants up to the answer before this request, if they are at hand.
     """
-    parts: list[list[Plain]] = [request["messages"]]
+    parts: list[list[Any]] = [request["messages"]]
     constants = dict(request)
     after = constants.pop("after", None)
-    if after is not None and known is not None:
-        parts.append(known[0])
-        constants, after = {**known[1], **constants}, None
     while after is not None:
         before, answer = find(after)
         parts.append([*before["messages"], answer])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -20,6 +21,7 @@ from pydantic_ai.durable_exec import (
 )
 from pydantic_ai.messages import (
     AgentStreamEvent,
+    ModelMessage,
     PartDeltaEvent,
     PartStartEvent,
     TextPart,
@@ -192,12 +194,17 @@ class AgentDurability(BaseDurabilityCapability[Any]):
         return lambda: context.current_utc_datetime
 
     async def ask_model(
-        self, name: str, request: Plain, options: dict[str, Any], load: Callable[[Any], Any]
+        self,
+        name: str,
+        messages: Sequence[ModelMessage],
+        request: Plain,
+        options: dict[str, Any],
+        load: Callable[[Any], Any],
     ) -> Any:
-        """Request an answer of a model, and return it."""
+        """Request an answer of a model to messages, and return it."""
         context = self.context
         conversations = self._conversations.of(context)
-        short, tip = conversations.shortened(request, context.current_utc_datetime.isoformat())
+        short, tip = conversations.shortened(messages, request, context.current_utc_datetime.isoformat())
         task = self._start(name, short, options)
         task_id = first_attempt(task)
         conversations.requested(task_id, request, short, tip)
@@ -249,12 +256,14 @@ class AgentDurability(BaseDurabilityCapability[Any]):
     async def completed_request(self, request: Plain) -> Plain:
         """Return the input of a model request with what the journal has of its conversation."""
         after, activity = request.get("after"), current_activity()
-        find = EarlierRequests(self._codec, activity).find
-        known = None
         if after is not None and self._codec.redact is None:
-            known = self._conversations.through(activity.execution_id, after)
-        if after is None or known is not None:
-            return completed(request, find, known)
+            known = self._conversations.of_execution(activity.execution_id)
+            if known is not None:
+                with suppress(KeyError):
+                    return completed(request, known.find)
+        find = EarlierRequests(self._codec, activity).find
+        if after is None:
+            return completed(request, find)
         return await asyncio.to_thread(completed, request, find)
 
 

@@ -15,6 +15,7 @@ from pydantic_ai.durable_exec import (
     ModelCancelSuspendedResponseId,
     ModelCompactMessagesId,
     ModelRequestId,
+    ModelRequestParams,
     RegisteredOperationBackend,
     RoleBasedOperationConfig,
     ToolsetCallToolId,
@@ -113,7 +114,8 @@ class AgentOperation(BoundDurableOperation[ParamsT, WireT, ResultT], Generic[Par
         if isinstance(operation_id, ModelRequestId):
             if operation_id.streaming:
                 request["stream"] = True
-            return cast(ResultT, await self._durability.ask_model(name, request, options, load))
+            messages = cast(ModelRequestParams, params).messages
+            return cast(ResultT, await self._durability.ask_model(name, messages, request, options, load))
         if _is_function_call(operation_id):
             name = f"{name}.{request.pop('tool')}"
         return load(await self._durability.call(name, request, options))

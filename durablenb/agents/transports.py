@@ -77,11 +77,10 @@ class JsonTransports(ParameterTransports):
     # -- models ------------------------------------------------------------------------------------
 
     def model_request(self, result_type: object) -> JsonTransport[ModelRequestParams]:
-        """Return the transport of model requests."""
+        """Return the transport of model requests; their messages go by way of `Conversations`."""
 
         def dump(params: ModelRequestParams) -> Plain:
             request = {
-                "messages": ModelMessagesTypeAdapter.dump_python(params.messages, mode="json"),
                 "settings": stable_json(params.model_settings),
                 "parameters": _plain_parameters(params.model_request_parameters),
             }
