@@ -430,6 +430,17 @@ def test_arguments_that_could_deceive_are_escaped_and_long_ones_are_not_edited(h
     assert "Long arguments" in waits
 
 
+def test_a_live_view_names_its_forms_where_it_has_them(hub, tmp_path):
+    handle = run(hub, [answer(call("x"), call("y"))], decided)
+    view = handle.watch()
+    view.tab = "conversation"
+    drawn = view.conversation.decode()
+    assert "decide in its form above the tabs" in drawn
+    assert "send its result in its form above the tabs" in drawn
+    assert "handle." not in drawn
+    assert view.waits.decode().count("<fieldset") == 2
+
+
 def test_still_pictures_say_how_to_decide(hub, tmp_path):
     handle = run(hub, [answer(call("x"), call("y"))], decided)
     handle.save(tmp_path / "run.html")

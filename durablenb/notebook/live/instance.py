@@ -214,7 +214,8 @@ class LiveInstance(InstanceCommands):
             for call in self._running
         }
         turns = with_streams(self._conversation.turns, streamed)
-        drawn = conversation_html(turns) if turns else ""
+        has_forms = not self._control.is_read_only and not self.is_over()
+        drawn = conversation_html(turns, has_forms=has_forms) if turns else ""
         return scrolled("conversation", drawn, missing="No language model was asked.")
 
     def _waits(self, shown: InstanceSnapshot) -> str:

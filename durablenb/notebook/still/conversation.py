@@ -39,13 +39,25 @@ _STATES = {
 _FOLDED = ("system", "thinking")
 
 
-def conversation_html(turns: Sequence[Turn]) -> Markup:
-    """Return the turns, oldest first; with more than 200, the last ones."""
+def conversation_html(turns: Sequence[Turn], *, has_forms: bool = False) -> Markup:
+    """Return the turns, oldest first; with more than 200, the last ones.
+
+    Parameters
+    ----------
+    turns
+        The turns.
+    has_forms
+        Whether there are forms above that decide on the calls that wait; if not, the methods are named.
+    """
     agents = {turn.agent for turn in turns}
     left_out = len(turns) - MOST_TURNS
     note = markup("<p>", line(f"{left_out:,} earlier turns"), "</p>") if left_out > 0 else Markup("")
     shown = turns[-MOST_TURNS:]
-    return markup(total_line(turns), note, *(_turn(turn, has_many=len(agents) > 1) for turn in shown))
+    return markup(
+        total_line(turns),
+        note,
+        *(_turn(turn, has_many=len(agents) > 1, has_forms=has_forms) for turn in shown),
+    )
 
 
 def total_line(turns: Sequence[Turn]) -> Markup:
@@ -58,7 +70,7 @@ def total_line(turns: Sequence[Turn]) -> Markup:
     return markup("<p>", line(" · ".join(parts), 400), "</p>")
 
 
-def _turn(turn: Turn, *, has_many: bool) -> Markup:
+def _turn(turn: Turn, *, has_many: bool, has_forms: bool) -> Markup:
     parts = [f"turn {turn.number}"]
     if has_many:
         parts.append(turn.agent)
@@ -79,7 +91,7 @@ def _turn(turn: Turn, *, has_many: bool) -> Markup:
         "</div>",
         *(_said(said, turn.agent) for said in turn.answer),
         _bubble(BLUE, turn.agent, prose(turn.streamed, _LIMIT)) if turn.streamed else "",
-        *(_call(call) for call in turn.calls),
+        *(_call(call, has_forms=has_forms) for call in turn.calls),
         _end(turn),
     )
 
@@ -109,7 +121,7 @@ def tool_call_line(call: ToolCall) -> str:
     return f"{call.name}({given})"
 
 
-def _call(call: ToolCall) -> Markup:
+def _call(call: ToolCall, *, has_forms: bool) -> Markup:
     word, colour = _STATES[call.state]
     task = "" if call.task_id is None else f"#{call.task_id}"
     short = tool_call_line(call)
@@ -123,11 +135,8 @@ def _call(call: ToolCall) -> Markup:
         inside = markup(
             inside, '<div style="font-size:12px;opacity:.8">the model asked for ', before, "</div>"
         )
-    if call.state == "waiting":
-        inside = markup(inside, "<div>decide with ", code("handle.approvals()"), "</div>")
-    elif call.state == "deferred":
-        sent = f"handle.raise_event({RESULT + call.call_id!r}, ...)"
-        inside = markup(inside, "<div>send it with ", code(sent), "</div>")
+    if call.state in WAITS.values():
+        inside = markup(inside, "<div>", _way_to_decide(call, has_forms=has_forms), "</div>")
     if call.result is not None:
         text = call.result if isinstance(call.result, str) else _json(call.result)
         arrow = markup("<div>→ ", code(text), "</div>")
@@ -135,6 +144,16 @@ def _call(call: ToolCall) -> Markup:
             inside, arrow if len(text) <= _SHORT and "\n" not in text else fold("result", block(text, _LIMIT))
         )
     return _bubble(colour, "", markup("<div>", inside, "</div>"))
+
+
+def _way_to_decide(call: ToolCall, *, has_forms: bool) -> Markup:
+    """Return how to end the wait of a call."""
+    if has_forms:
+        what = "decide" if call.state == "waiting" else "send its result"
+        return line(f"{what} in its form above the tabs")
+    if call.state == "waiting":
+        return markup("decide with ", code("handle.approvals()"))
+    return markup("send it with ", code(f"handle.raise_event({RESULT + call.call_id!r}, ...)"))
 
 
 def _muted(words: str) -> Markup:
