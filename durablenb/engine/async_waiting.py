@@ -46,12 +46,7 @@ async def await_outcome(engine: Engine, instance_id: str, timeout: float | None)
     """
     if not engine.is_threaded:
         return wait_for_outcome(engine, instance_id, timeout)
-    promise = known_promise(engine, instance_id)
-    try:
-        if promise is None:
-            promise = await answer_to(engine.ask(Watch(instance_id)))
-    except StoreError:
-        promise = outcome_promise(engine, instance_id)
+    promise = await outcome_promise_async(engine, instance_id)
     if promise is None:
         return None
     with waiting(engine):
@@ -62,6 +57,15 @@ async def await_outcome(engine: Engine, instance_id: str, timeout: float | None)
             except TimeoutError as error:
                 raise (too_late(instance_id, timeout) if limit.expired() else error) from None
         return promise.result()
+
+
+async def outcome_promise_async(engine: Engine, instance_id: str) -> Future[InstanceOutcome] | None:
+    """Return the promise of an open instance's outcome, as `outcome_promise` does."""
+    promise = known_promise(engine, instance_id)
+    try:
+        return await answer_to(engine.ask(Watch(instance_id))) if promise is None else promise
+    except StoreError:
+        return outcome_promise(engine, instance_id)
 
 
 class _LoopWaker:

@@ -11,8 +11,22 @@ from durablenb.model.activities import StreamPiece
 TAIL_CHARACTERS = 100_000
 """Characters at the end of a running call's text that a late reader still gets."""
 
-Pieces = locks.Queue[StreamPiece | None]
-"""The pieces for one reader; None comes last."""
+
+class Pieces:
+    """The pieces for one reader."""
+
+    def __init__(self) -> None:
+        self.queue: locks.Queue[StreamPiece | None] = locks.Queue()
+        """The pieces; None comes last."""
+        self.on_arrival: Callable[[], None] | None = None
+        """Is called, from any thread, after a piece was added."""
+
+    def put(self, piece: StreamPiece | None) -> None:
+        """Add a piece."""
+        self.queue.put(piece)
+        on_arrival = self.on_arrival
+        if on_arrival is not None:
+            on_arrival()
 
 
 class StreamingCall(Protocol):
@@ -78,7 +92,7 @@ class Streams:
 
         The first ones are what the running calls have streamed so far.
         """
-        pieces: Pieces = locks.Queue()
+        pieces = Pieces()
         with self._lock:
             for call, text in self._texts.items():
                 if instance_id in self._family(call.instance_id):
@@ -89,10 +103,10 @@ class Streams:
     def close(self, instance_id: str, pieces: Pieces) -> None:
         """Hand nothing more to a reader."""
         with self._lock:
-            readers = self._readers[instance_id]
+            readers = self._readers.get(instance_id, [])
             readers[:] = [other for other in readers if other is not pieces]
             if not readers:
-                del self._readers[instance_id]
+                self._readers.pop(instance_id, None)
 
     def _family(self, instance_id: str | None) -> Iterator[str]:
         """Yield the ids of an instance and of those above it."""

@@ -15,7 +15,6 @@ from durablenb.engine import locks
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.messages import Wake, Watch
-from durablenb.model.activities import StreamPiece
 from durablenb.model.errors import StoreError, WaitTimeoutError
 
 T = TypeVar("T")
@@ -99,7 +98,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
         while pending:
             first = next(iter(pending))
             try:
-                instance_id = _next_of(ended, engine, first, deadline, timeout)
+                instance_id = next_of(ended, engine, first, deadline, timeout)
             except Empty:
                 if all(_is_blocked(engine, instance_id) for instance_id in pending):
                     check_not_blocked(engine, first)
@@ -108,53 +107,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
             yield instance_id
 
 
-def streamed_pieces(engine: Engine, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
-    """Yield what activities of an instance stream from now on, until it has ended on disk.
-
-    Parameters
-    ----------
-    engine
-        The engine that runs it.
-    instance_id
-        The instance.
-    timeout
-        The seconds until it has ended, or None for no limit.
-
-    Raises
-    ------
-    WaitTimeoutError, StoreError, DurableError
-        As for `wait_for_outcome`.
-    """
-    pieces = _pieces(engine, instance_id, timeout)
-    next(pieces)  # registers the reader, which the end of the generator removes
-    return pieces
-
-
-def _pieces(engine: Engine, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
-    deadline = None if timeout is None else locks.monotonic() + timeout
-    pieces = engine.streams.open(instance_id)
-    try:
-        yield StreamPiece("")
-        promise = outcome_promise(engine, instance_id)
-        if promise is None:
-            return
-        promise.add_done_callback(lambda _: pieces.put(None))
-        with waiting(engine):
-            while True:
-                try:
-                    piece = _next_of(pieces, engine, instance_id, deadline, timeout)
-                except Empty:
-                    check_not_blocked(engine, instance_id)
-                    continue
-                if piece is None:
-                    promise.result()  # an error if the hub was closed meanwhile
-                    return
-                yield piece
-    finally:
-        engine.streams.close(instance_id, pieces)
-
-
-def _next_of(
+def next_of(
     queue: locks.Queue[T], engine: Engine, instance_id: str, deadline: float | None, timeout: float | None
 ) -> T:
     """Return the next item of a queue, for which the engine's work is done here if it has no thread.

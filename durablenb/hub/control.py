@@ -13,7 +13,7 @@ from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Code
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.journal.port import Journal
-from durablenb.model.activities import StreamPiece
+from durablenb.model.activities import TextStream
 from durablenb.model.address import Address
 from durablenb.model.errors import DurableError, FunctionNotFoundError
 from durablenb.model.failures import FailureDetails
@@ -141,10 +141,10 @@ class Control(ABC):
         """
 
     @abstractmethod
-    def streamed(self, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
-        """Yield what activities of an instance stream, until it has ended; nothing if it has.
+    def streamed(self, instance_id: str, timeout: float | None) -> TextStream:
+        """Return what activities of an instance stream, until it has ended; nothing if it has.
 
-        It raises what `wait` raises.
+        Reading raises what `wait` raises.
         """
 
     # -- values that are sent --------------------------------------------------------------------
@@ -264,10 +264,10 @@ class ReadOnly(Control):
         if opened:
             self.wait(opened[0], timeout)
 
-    def streamed(self, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
-        """Yield nothing if the instance has ended; raise `DurableError` if not."""
+    def streamed(self, instance_id: str, timeout: float | None) -> TextStream:
+        """Return nothing if the instance has ended; raise `DurableError` if not."""
         self.wait(instance_id, timeout)
-        return iter(())
+        return TextStream()
 
     def encode(self, value: Any, kind: Kind) -> NoReturn:
         """Raise `DurableError`: nothing can be sent to a file that is only read."""

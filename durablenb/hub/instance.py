@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from durablenb.hub.handles import Handles
     from durablenb.hub.hub import Hub
     from durablenb.hub.progress import Progress
-    from durablenb.model.activities import StreamPiece
+    from durablenb.model.activities import TextStream
     from durablenb.model.events import Event
     from durablenb.notebook.live.explorer import LiveExplorer
     from durablenb.notebook.live.instance import LiveInstance
@@ -109,15 +109,17 @@ class Handle(InstanceFigures):
         outcome = yield from self.hub._control.wait_async(self.id, None).__await__()
         return self.hub.client.value_of(self.id, outcome)
 
-    def stream(self, timeout: float | None = None) -> Iterator[StreamPiece]:
-        """Yield the texts that activities stream while they run, until the orchestration has ended.
+    def stream(self, timeout: float | None = None) -> TextStream:
+        """Return the texts that activities stream while they run, until the orchestration has ended.
 
+        Read them with ``for``, or with ``async for``, which doesn't block the event loop; a notebook has one.
         An activity streams with `ActivityContext.stream`; those of sub-orchestrations are included. Each
         reader gets every piece. Reading begins with what the running calls have streamed so far, up to
         100,000 characters each. The journal keeps nothing of it: after the end there are no pieces, and
         `result` has the result. An activity that is retried streams from the beginning, and its pieces have
         the next number as `attempt`. A hub without a thread of its own (``mode="kernel"``) yields the pieces
-        of an activity when the activity has ended.
+        of an activity when the activity has ended. A wait for a piece that is interrupted or canceled loses
+        none: read on.
 
         Parameters
         ----------

@@ -19,7 +19,8 @@ from durablenb.engine.hub_clock import HubClock
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.messages import Fork, PurgePast, Start
 from durablenb.engine.purging import purge
-from durablenb.engine.waiting import ended_instances, streamed_pieces, wait_for_outcome
+from durablenb.engine.stream_reader import StreamReader
+from durablenb.engine.waiting import ended_instances, wait_for_outcome
 from durablenb.hub.control import (
     Control,
     ForkInstance,
@@ -30,7 +31,7 @@ from durablenb.hub.control import (
 )
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal
-from durablenb.model.activities import StreamPiece
+from durablenb.model.activities import TextStream
 from durablenb.model.address import Address
 from durablenb.model.caching import CacheKey
 from durablenb.model.errors import FunctionNotFoundError, InstanceNotFoundError, WaitTimeoutError
@@ -240,9 +241,9 @@ class EngineControl(Control):
         """Yield the ids of instances as these end; see `durablenb.engine.waiting`."""
         return ended_instances(self.engine, instance_ids, timeout)
 
-    def streamed(self, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
-        """Yield what activities of an instance stream; see `durablenb.engine.waiting`."""
-        return streamed_pieces(self.engine, instance_id, timeout)
+    def streamed(self, instance_id: str, timeout: float | None) -> TextStream:
+        """Return what activities of an instance stream."""
+        return StreamReader(self.engine, instance_id, timeout)
 
     def encode(self, value: Any, kind: Kind) -> str:
         """Return a value as the journal keeps it."""

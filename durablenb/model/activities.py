@@ -129,6 +129,28 @@ class StreamPiece(str):
         return piece
 
 
+class TextStream:
+    """The pieces of text that activities of an instance stream, for ``for`` and ``async for``.
+
+    `Handle.stream` returns it. This class has none; that of a hub that is open has those that come.
+    """
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> StreamPiece:
+        raise StopIteration
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamPiece:
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Read no more pieces."""
+
+
 class ActivityAttempt(NamedTuple):
     """An attempt of a call, as it was last reported. No event of a history depends on it.
 

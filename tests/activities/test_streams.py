@@ -1,5 +1,7 @@
 """Texts that activities stream to the readers of their instance while they run."""
 
+import asyncio
+import gc
 import threading
 
 import pytest
@@ -39,6 +41,19 @@ def test_all_pieces_come_before_the_end_and_none_after_it(hub):
     assert list(handle.stream()) == []
 
 
+def test_async_for_gets_all_pieces_as_well(hub):
+    async def read():
+        pieces = hub.handle("x").stream(timeout=30)
+        hub.handle("x").raise_event("Go")
+        text = "".join([piece async for piece in pieces])
+        assert [piece async for piece in pieces] == []
+        return text
+
+    hub.start(caller, ["a", "b", "c"], instance_id="x")
+    assert asyncio.run(read()) == "a b c "
+    assert list(hub.handle("x").stream()) == []
+
+
 @pytest.fixture
 def held():
     """A hub whose activity streams a first piece, and the second one once the gate is open."""
@@ -75,6 +90,58 @@ def test_two_readers_of_two_instances_get_their_own_pieces_live(held):
     assert ["".join(reader) for reader in [*readers, late]] == ["a2", "a2", "b2", "a2"]
     assert not hub._control.engine.streams._readers
     assert not hub._control.engine.streams._texts
+
+
+def test_async_for_leaves_the_event_loop_to_others_and_a_canceled_wait_loses_nothing(held):
+    hub, gate, _ = held
+
+    async def read():
+        pieces = hub.handle("x").stream(timeout=30)
+        first = await anext(pieces)
+        for _ in range(2):  # while the activity waits for the gate
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(pieces), 0.01)
+        rest = asyncio.create_task(anext(pieces))
+        await asyncio.sleep(0)
+        gate.set()  # by the same event loop
+        return [str(first), str(await rest), *[str(piece) async for piece in pieces]]
+
+    hub.start("main", "a", instance_id="x")
+    assert asyncio.run(read()) == ["a1", "a2"]
+    assert not hub._control.engine.streams._readers
+
+
+def test_a_stream_that_is_left_or_closed_is_read_no_more(held):
+    hub, _, _ = held
+    handle = hub.start("main", "a")
+
+    async def leave():
+        async for piece in handle.stream(timeout=30):
+            return str(piece)
+
+    assert asyncio.run(leave()) == "a1"
+    gc.collect()
+    assert not hub._control.engine.streams._readers
+    pieces = handle.stream()
+    pieces.close()
+    assert list(pieces) == []
+
+
+def test_async_for_ends_with_the_timeout_and_with_the_reason_why_nothing_comes(held, tmp_path):
+    hub, _, _ = held
+    handle = hub.start("main", "a")
+
+    async def read(handle, timeout):
+        return [str(piece) async for piece in handle.stream(timeout=timeout)]
+
+    with pytest.raises(df.WaitTimeoutError, match=r"within 0.3 s"):
+        asyncio.run(read(handle, 0.3))
+    with df.TaskHub(tmp_path / "hub.duckdb") as other:
+        waits = other.start(other.orchestrator(caller), [])
+    with df.TaskHub(tmp_path / "hub.duckdb") as other, pytest.raises(df.FunctionNotFoundError):
+        asyncio.run(read(other.handle(waits.id), 30))
+    with pytest.raises(df.DurableError, match="is only read"):
+        asyncio.run(read(df.open_history(tmp_path / "hub.duckdb").handle(waits.id), 30))
 
 
 def test_views_show_the_end_of_a_running_stream(held):
@@ -159,5 +226,5 @@ def test_a_late_reader_gets_the_end_of_a_long_text():
     streams, call = Streams(lambda _: None), Call()
     streams.add(call, "x" * 99_999)
     streams.add(call, "yz")
-    assert streams.open("a").get() == "x" * 99_998 + "yz"
-    assert streams.open("b").empty()
+    assert streams.open("a").queue.get() == "x" * 99_998 + "yz"
+    assert streams.open("b").queue.empty()

@@ -50,7 +50,7 @@ def test_each_message_is_hashed_once_in_the_orchestrator(hub, monkeypatch, is_re
         hashed.append(message)
         return original(before, message)
 
-    script, agent = reader(10)
+    _, agent = reader(10)
     durable = hub.agent(agent)
     if is_replayed:
         handle = hub.start(durable, "Read.")
