@@ -19,7 +19,9 @@ from durablenb.agents.durability import AgentDurability, Deps
 from durablenb.agents.operations import AgentActivity
 from durablenb.agents.options import METADATA_KEY
 from durablenb.agents.running import running_context
+from durablenb.agents.tracebacks import own_part
 from durablenb.core.context import DurableOrchestrationContext
+from durablenb.model.errors import TaskFailedError
 from durablenb.values.codec import ValueCodec
 
 
@@ -99,7 +101,11 @@ class DurableAgent:
         options.setdefault("deps", self._durability.deps())
         execution = context._execution
         with disable_threads(), replay_scope(is_replaying=lambda: execution.is_replaying):
-            return await self.agent.run(prompt, capabilities=capabilities, **options)
+            try:
+                return await self.agent.run(prompt, capabilities=capabilities, **options)
+            except TaskFailedError as error:  # its details say where the task failed
+                error.__traceback__ = own_part(error.__traceback__)
+                raise
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool[Any]:
         """Return a tool with which another agent delegates to this one, as a sub-orchestration.

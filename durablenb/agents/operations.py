@@ -29,6 +29,7 @@ from pydantic_ai.messages import ModelResponse
 
 from durablenb.agents.conversations import Plain, compact
 from durablenb.agents.options import ActivityOptions, merged
+from durablenb.agents.tracebacks import own_part
 from durablenb.model.errors import NonRetriableError
 
 if TYPE_CHECKING:
@@ -203,5 +204,8 @@ def _activity(
             return compact(cast(Plain, payload)) if isinstance(result, ModelResponse) else payload
         except UserError as error:
             raise NonRetriableError(str(error)) from error
+        except Exception as error:
+            error.__traceback__ = own_part(error.__traceback__) or error.__traceback__
+            raise
 
     return activity

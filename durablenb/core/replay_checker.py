@@ -17,8 +17,18 @@ from durablenb.core.requests import (
     is_same_request,
 )
 from durablenb.model.actions import Action, SetCustomStatus
+from durablenb.model.conversations import is_model_request
 from durablenb.model.errors import NonDeterminismError, OrchestrationLimitError
-from durablenb.model.events import CodeAwaited, CustomStatusSet, Event
+from durablenb.model.events import CodeAwaited, CustomStatusSet, Event, TaskScheduled
+
+_ADVICE = (
+    "Change the code back so that it asks for what is recorded, in the same order, or start a new instance."
+)
+_ADVICE_FOR_AGENTS = (
+    "Give the agent its former instructions, tools and settings back until its open runs have ended, and "
+    "register the changed agent under another name, hub.agent(agent, name=...). Or run this instance from "
+    "the beginning with the changed one: handle.restart()."
+)
 
 MAX_ORCHESTRATION_ACTIONS = 100_000
 """The limit of an execution's requests, as in Azure's host."""
@@ -195,8 +205,7 @@ class ReplayChecker:
         event = f" (event {recorded.event_id})" if recorded else ""
         self.mismatch = NonDeterminismError(
             f"The code {where} no longer fits its history: recorded is {was}{event}, "
-            f"requested is {now}{detail}.\nNothing was written. Change the code back so that it asks "
-            "for what is recorded, in the same order, or start a new instance.",
+            f"requested is {now}{detail}.\nNothing was written. {_advice(recorded, requested)}",
             line=line,
             file=self._code and self._code.co_filename,
             function=self._code and self._code.co_name,
@@ -217,3 +226,11 @@ class ReplayChecker:
                 return frame.f_lineno
             frame = frame.f_back
         return None
+
+
+def _advice(recorded: Event | None, requested: Event | None) -> str:
+    """Return what to do: with requests to a model that differ, an agent was changed."""
+    both = (recorded, requested)
+    if all(isinstance(one, TaskScheduled) and is_model_request(one.name, one.input) for one in both):
+        return _ADVICE_FOR_AGENTS
+    return _ADVICE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
@@ -92,7 +93,10 @@ def difference_text(name: str, was: object, now: object) -> str:
     --------
     >>> difference_text("input", "1", "2")
     "input: recorded '1', requested '2'"
+    >>> difference_text("input", '{"to": ["Oslo"]}', '{"to": ["Rome"]}')
+    "input.to[0]: recorded 'Oslo', requested 'Rome'"
     """
+    name, was, now = _narrowed(name, was, now)
     texts = [value if isinstance(value, str) else str(value) for value in (was, now)]
     pairs = zip(*texts, strict=False)
     same = next((place for place, (a, b) in enumerate(pairs) if a != b), min(map(len, texts)))
@@ -100,6 +104,33 @@ def difference_text(name: str, was: object, now: object) -> str:
     shown = [("…" if start else "") + text[start : start + _WIDTH] for text in texts]
     cut = [part + "…" * (start + _WIDTH < len(text)) for part, text in zip(shown, texts, strict=True)]
     return f"{name}: recorded {cut[0]!r}, requested {cut[1]!r}"
+
+
+def _narrowed(name: str, was: object, now: object) -> tuple[str, object, object]:
+    """Return the first part that differs of two JSON objects or lists, with its place in the name."""
+    try:
+        parts = [json.loads(text) for text in (was, now) if isinstance(text, str)]
+    except ValueError:
+        parts = []
+    if len(parts) != 2 or not all(isinstance(part, (dict, list)) for part in parts):
+        return name, was, now
+    before, after = parts
+    while True:
+        if isinstance(before, dict) and isinstance(after, dict):
+            keys = [key for key in {**before, **after} if before.get(key, ...) != after.get(key, ...)]
+            if not keys or keys[0] not in before or keys[0] not in after:
+                break
+            name, before, after = f"{name}.{keys[0]}", before[keys[0]], after[keys[0]]
+        elif isinstance(before, list) and isinstance(after, list):
+            pairs = enumerate(zip(before, after, strict=False))
+            place = next((place for place, (a, b) in pairs if a != b), None)
+            if place is None:
+                break
+            name, before, after = f"{name}[{place}]", before[place], after[place]
+        else:
+            break
+    first, second = (part if isinstance(part, str) else json.dumps(part) for part in (before, after))
+    return (name, was, now) if first == second else (name, first, second)
 
 
 def is_same_request(recorded: events.Event, requested: events.Event) -> bool:

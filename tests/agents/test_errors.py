@@ -10,6 +10,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.toolsets import FunctionToolset
 
 import durablenb as df
+from durablenb.notebook.still.failure import failure_table
 from tests.agents.scripts import Script, calls, says
 
 
@@ -146,3 +147,90 @@ def test_a_tool_set_of_one_run_is_refused(hub):
 
     with pytest.raises(Exception, match="durablenb"):
         hub.run(main)
+
+
+def slow_reader(instructions="Read all pages.", description="Look at a page of the book."):
+    def look(page: int) -> str:
+        return f"page {page}"
+
+    look.__doc__ = description
+    agent = Agent(Script(calls(("look", {"page": 1})), says("done")).model, name="reader")
+    agent.instructions(lambda: instructions)
+    agent.tool_plain(look, requires_approval=True)
+    return agent
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {"instructions": "Read no pages."},
+            r"input\.messages\[0\]\.instructions: recorded 'Read all pages\.', requested 'Read no pages\.'",
+        ),
+        (
+            {"description": "Look at one page of the book."},
+            r"input\.parameters\.function_tools\[0\]\.description: recorded 'Look at a page of the book\.', "
+            r"requested 'Look at one page of the book\.'",
+        ),
+    ],
+    ids=["instructions", "description"],
+)
+def test_a_changed_agent_is_told_by_what_changed_and_the_advice_works(tmp_path, changed, words):
+    with df.TaskHub(tmp_path / "a.duckdb", mode="kernel") as hub:
+        hub.start(hub.agent(slow_reader()), "go", instance_id="x")
+        while hub.step():
+            pass
+    with df.TaskHub(tmp_path / "a.duckdb", mode="kernel") as hub:
+        hub.agent(slow_reader(**changed))
+        handle = hub.handle("x")
+        handle.approvals()[0].approve()
+        with pytest.raises(df.NonDeterminismError, match=words) as caught:
+            handle.result()
+        assert "hub.agent(agent, name=...)" in str(caught.value)
+        assert "handle.restart()" in str(caught.value)
+        again = handle.restart()
+        while hub.step():
+            pass
+        again.approvals()[0].approve()
+        assert again.result() == "done"
+        hub.agent(slow_reader())
+        assert handle.result() == "done"
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_a_failing_tool_is_shown_by_its_name_and_its_line_without_pydantic_ai(hub, is_direct):
+    agent = Agent(Script(calls(("look", {})), says("done")).model, name="reader")
+
+    @agent.tool_plain
+    def look() -> str:
+        raise KeyError("missing")
+
+    durable = hub.agent(agent)
+
+    @hub.orchestrator
+    async def main(context):
+        return (await durable.run("go")).output
+
+    handle = hub.start(durable if is_direct else main, "go")
+    with pytest.raises(
+        df.TaskFailedError, match=r"Activity function 'reader.look' failed: 'missing'"
+    ) as caught:
+        handle.result()
+    assert 'raise KeyError("missing")' in str(caught.value)
+    assert "pydantic_ai" not in str(caught.value)
+    failure = handle.status().failure_details
+    assert failure is not None
+    shown = failure_table(failure)
+    assert "look, line" in shown
+    assert "pydantic" not in shown
+    assert ("main, line" in shown) is not is_direct
+
+
+def test_an_error_of_pydantic_ai_itself_keeps_its_traceback(hub):
+    durable = hub.agent(Agent(Script(calls(("nothing", {}))).model, name="reader"))
+    handle = hub.start(durable, "go")
+    with pytest.raises(df.TaskFailedError):
+        handle.result()
+    failure = handle.status().failure_details
+    assert failure is not None
+    assert "pydantic_ai" in failure.stack_trace

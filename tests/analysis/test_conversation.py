@@ -430,10 +430,11 @@ def test_arguments_that_could_deceive_are_escaped_and_long_ones_are_not_edited(h
     assert "Long arguments" in waits
 
 
-def test_a_live_view_names_its_forms_where_it_has_them(hub, tmp_path):
+def test_a_live_view_names_its_forms_where_it_has_them(hub):
     handle = run(hub, [answer(call("x"), call("y"))], decided)
     view = handle.watch()
     view.tab = "conversation"
+    view.refresh()  # the view's own thread may be drawing the tab before
     drawn = view.conversation.decode()
     assert "decide in its form above the tabs" in drawn
     assert "send its result in its form above the tabs" in drawn
