@@ -8,10 +8,8 @@ from types import TracebackType
 
 import pydantic_ai
 
-import durablenb
-
 _LIBRARIES = (
-    str(Path(durablenb.__file__).parent),
+    str(Path(__file__).parent.parent),
     str(Path(pydantic_ai.__file__).parent.parent),
     sysconfig.get_path("stdlib"),
     "<frozen ",

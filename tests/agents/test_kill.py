@@ -1,11 +1,13 @@
 """A kernel that is killed while an agent's tool runs."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 
 from pydantic_ai import Agent
+from pydantic_ai.models.function import FunctionModel
 
 import durablenb as df
 from tests.agents.scripts import Script, calls, says
@@ -66,3 +68,52 @@ def test_after_a_kill_inside_the_second_tool_no_answer_is_requested_again(tmp_pa
     assert ran == ["second"]
     assert script.turns == [2]
     assert [part.content for part in script.requests[0][2].parts] == ["one"]
+
+
+STREAMING = """
+import asyncio, os, sys
+import durablenb as df
+from pydantic_ai import Agent
+from pydantic_ai.models.function import FunctionModel
+
+async def answer(messages, info):
+    yield "It is "
+    await asyncio.sleep(600)
+
+async def main():
+    hub = df.TaskHub(sys.argv[1])
+    agent = Agent(FunctionModel(stream_function=answer), name="a")
+    handle = hub.start(hub.agent(agent, stream=True), "?", instance_id="x")
+    async for piece in handle.stream():
+        os.write(1, f"{piece}\\n".encode())
+
+asyncio.run(main())
+"""
+
+
+def test_after_a_kill_within_a_stream_a_new_one_has_the_whole_answer(tmp_path):
+    path, program = tmp_path / "agents.duckdb", tmp_path / "program.py"
+    program.write_text(STREAMING)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, str(program), str(path)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "It is \n"
+        os.kill(process.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+    async def answer(messages, info):
+        yield "It is "
+        yield "21."
+
+    async def read(handle):
+        return "".join([piece async for piece in handle.stream(timeout=20)])
+
+    async def main():
+        with df.TaskHub(path) as hub:
+            reading = asyncio.create_task(read(hub.handle("x")))
+            await asyncio.sleep(0)
+            hub.agent(Agent(FunctionModel(stream_function=answer), name="a"), stream=True)
+            return await reading, await hub.handle("x")
+
+    assert asyncio.run(main()) == ("It is 21.", "It is 21.")
