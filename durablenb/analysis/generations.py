@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from durablenb.analysis.run_time import Pause, PauseReader, fork_times, running_time
 from durablenb.model.events import ContinueAsNew, Ending, Event, ExecutionStarted
 
 
@@ -23,6 +24,8 @@ class Generation:
         The number of its events.
     began, ended
         Its first and its last event.
+    took
+        How long it ran: without the time before a fork or a rewind.
     first
         The event that began it.
     ending
@@ -34,6 +37,7 @@ class Generation:
     events: int
     began: datetime
     ended: datetime
+    took: timedelta
     first: ExecutionStarted
     ending: Event | None
 
@@ -59,16 +63,20 @@ def read_generations(events: Iterable[Event]) -> list[Generation]:
     executions: dict[int, int] = {}
     part: list[Event] = []
     count = 0
+    idle = PauseReader()
     for event in events:
+        forks: Sequence[datetime] = ()
         if isinstance(event, ExecutionStarted):
             count += 1
             part = parts.setdefault(event.generation, [])  # a rewind begins one again
             executions[event.generation] = count
+            forks = fork_times(event)
         part.append(event)
-    return [_generation(executions[number], part) for number, part in parts.items()]
+        idle.read(type(event).__name__, event.timestamp, forks)
+    return [_generation(executions[number], part, idle.pauses) for number, part in parts.items()]
 
 
-def _generation(execution: int, part: list[Event]) -> Generation:
+def _generation(execution: int, part: list[Event], pauses: Sequence[Pause]) -> Generation:
     first = part[0]
     assert isinstance(first, ExecutionStarted)
     ending: Event | None = None
@@ -76,5 +84,6 @@ def _generation(execution: int, part: list[Event]) -> Generation:
         if isinstance(event, Ending | ExecutionStarted):  # what was before a rewind is over
             ending = event if isinstance(event, Ending) else None
             break
-    last = part[-1] if ending is None else ending
-    return Generation(execution, first.generation, len(part), first.timestamp, last.timestamp, first, ending)
+    begin, end = first.timestamp, (part[-1] if ending is None else ending).timestamp
+    took = running_time(begin, end, pauses)
+    return Generation(execution, first.generation, len(part), begin, end, took, first, ending)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import durablenb as df
+from durablenb.analysis.generations import read_generations
 from durablenb.analysis.run_time import PauseReader, RunTime, read_run_time, running_time
 from tests.notebook.reading import page_of
 
@@ -119,3 +120,23 @@ def test_pauses_count_as_far_as_they_lie_within_the_time() -> None:
     assert running_time(at[2], at[4], [(at[1], at[3])]) == timedelta(seconds=1)
     assert running_time(at[0], at[1], [(at[1], at[3])]) == timedelta(seconds=1)
     assert PauseReader().until(at[0]) == []
+
+
+def test_a_generation_leaves_out_the_time_before_a_fork() -> None:
+    clock = df.VirtualClock()
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+
+        @hub.orchestrator
+        def polling(context: Any) -> Any:
+            yield context.create_timer(context.current_utc_datetime + timedelta(seconds=10))
+            if context.get_input() == 0:
+                context.continue_as_new(1)
+
+        origin = hub.start(polling, 0, instance_id="origin")
+        origin.result()
+        last = origin.history()[-1].event_id
+        clock.advance(HOURS)
+        fork = origin.fork(at=last - 2, instance_id="fork")
+        fork.result()
+        assert [one.took for one in read_generations(fork.history())] == [timedelta(seconds=10)]
+        assert [one.took for one in read_generations(origin.history())] == 2 * [timedelta(seconds=10)]

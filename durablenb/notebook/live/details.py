@@ -64,7 +64,7 @@ def generation_detail(generation: Generation) -> Markup:
     ending = generation.ending
     rows: list[Sequence[object]] = [
         ("began (UTC)", time_text(generation.began)),
-        ("took", lasting(generation.ended - generation.began) + ("" if ending else " so far")),
+        ("took", lasting(generation.took) + ("" if ending else " so far")),
         ("events", f"{generation.events:,}"),
         ("input", block(value_text(generation.first.input))),
     ]

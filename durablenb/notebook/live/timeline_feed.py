@@ -12,7 +12,7 @@ from durablenb.analysis.calls import CALL_STATES, IN_FLIGHT, Call, lane_name, sh
 from durablenb.analysis.generations import read_generations
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.timeline import ENTITY_KINDS, Span
-from durablenb.model.events import TaskKind
+from durablenb.model.events import Ending, Event, TaskKind
 from durablenb.model.runtime import RunningCall
 from durablenb.notebook.palette import (
     AMBER,
@@ -103,6 +103,8 @@ class TimelineFeed:
         self._whats: dict[tuple[TaskKind, str, str], tuple[int, Call]] = {}
         self._workers: dict[str, int] = {}
         self._sent: dict[str, Any] = {}
+        self._told: tuple[int, Event | None] = (0, None)  # the executions, and the end, of these generations
+        self._spoken: list[tuple[int, int, int, int, str]] = []
 
     def news(
         self,
@@ -269,11 +271,15 @@ class TimelineFeed:
         """Return the execution of each generation, its number, its begin, its end, and how it ended."""
         if not shown.flow.generation:
             return []
-        return [
-            (one.execution, one.number, self._at(one.began), self._at(one.ended) if one.ending else -1,
-             one.word)
-            for one in read_generations(shown.events)
-        ]  # fmt: skip
+        ending = shown.events[-1] if isinstance(shown.events[-1], Ending) else None
+        if self._told != (shown.executions, ending):  # else only the current one has new events
+            self._told = (shown.executions, ending)
+            self._spoken = [
+                (one.execution, one.number, self._at(one.began), self._at(one.ended) if one.ending else -1,
+                 one.word)
+                for one in read_generations(shown.events)
+            ]  # fmt: skip
+        return self._spoken
 
     def _running(self, running: Iterable[tuple[int, RunningCall]]) -> list[tuple[int, int, str]]:
         """Return the calls that run: the position of each, when it began, and its worker."""

@@ -222,7 +222,9 @@ def _differences(shown: Comparison) -> Markup:
     for group in groups[:_MOST]:
         first, last = group[0], group[-1]
         steps = "" if first.step is None else f"{first.step:,}"
-        steps += f"\N{EN DASH}{last.step:,}" if len(group) > 1 else ""
+        if last is not first and first.step is not None and last.step is not None:
+            is_run = last.step - first.step < len(group)
+            steps += f"\N{EN DASH}{last.step:,}" if is_run else f" \N{HORIZONTAL ELLIPSIS} {last.step:,}"
         times = f"{len(group):,} \N{MULTIPLICATION SIGN} " if len(group) > 1 else ""
         example = "e.g. " if len(group) > 1 else ""
         events = " | ".join("" if event is None else f"{event:,}" for event in (first.a_event, first.b_event))

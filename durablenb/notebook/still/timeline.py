@@ -113,7 +113,7 @@ def _draw_generations(drawing: Drawing, picture: InstanceSnapshot, scale: Scale,
         end = one.ended if one.ending is not None or picture.now is None else picture.now
         left, right = scale.position(one.began), scale.position(end)
         look, width = status_look(one.word), max(right - left - 1, 2)
-        title = f"generation {one.number:,}: {look.word}, {lasting(end - one.began)}"
+        title = f"generation {one.number:,}: {look.word}, {lasting(one.took + (end - one.ended))}"
         drawing.box(left, y + 5.5, width, 13, title, fill=look.tint, stroke=look.solid)
         label = f"{one.number:,}"
         if text_width(label, 10) < width - 5:
