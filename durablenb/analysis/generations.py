@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from durablenb.analysis.run_time import Pause, PauseReader, fork_times, running_time
+from durablenb.analysis.run_time import Pause, PauseReader, running_time
 from durablenb.model.events import ContinueAsNew, Ending, Event, ExecutionStarted
 
 
@@ -65,14 +65,12 @@ def read_generations(events: Iterable[Event]) -> list[Generation]:
     count = 0
     idle = PauseReader()
     for event in events:
-        forks: Sequence[datetime] = ()
         if isinstance(event, ExecutionStarted):
             count += 1
             part = parts.setdefault(event.generation, [])  # a rewind begins one again
             executions[event.generation] = count
-            forks = fork_times(event)
         part.append(event)
-        idle.read(type(event).__name__, event.timestamp, forks)
+        idle.read_event(event)
     return [_generation(executions[number], part, idle.pauses) for number, part in parts.items()]
 
 

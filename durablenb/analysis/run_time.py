@@ -42,6 +42,11 @@ class PauseReader:
             self.pauses.append((last, self._forks.pop(0)))
         self._last = max(last, at)
 
+    def read_event(self, event: Event) -> None:
+        """Read the next event."""
+        forks = fork_times(event) if isinstance(event, ExecutionStarted) else ()
+        self.read(type(event).__name__, event.timestamp, forks)
+
     def until(self, end: datetime) -> list[Pause]:
         """Return the pauses until a moment. A fork that was made by then may have no events of its own."""
         last = end if self._last is None else self._last
@@ -52,8 +57,7 @@ def read_pauses(events: Iterable[Event]) -> list[Pause]:
     """Return the times in a history at which the instance didn't run."""
     reader = PauseReader()
     for event in events:
-        forks = fork_times(event) if isinstance(event, ExecutionStarted) else ()
-        reader.read(type(event).__name__, event.timestamp, forks)
+        reader.read_event(event)
     return reader.until(_EVER)
 
 

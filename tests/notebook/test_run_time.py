@@ -9,6 +9,7 @@ import pytest
 import durablenb as df
 from durablenb.analysis.generations import read_generations
 from durablenb.analysis.run_time import PauseReader, RunTime, read_run_time, running_time
+from durablenb.notebook.live.timeline_feed import TimelineFeed
 from tests.notebook.reading import page_of
 
 HOURS = timedelta(hours=3)
@@ -66,6 +67,8 @@ def test_a_fork_has_its_own_time_and_names_the_past_that_it_shares(made: Any, fo
     assert comparison.b.duration == timedelta(seconds=12) == comparison.a.duration
     assert "2 s in all after 10 s shared with origin" in " ".join(page_of(fork).picture(-1).texts)
     assert expected in page_of(fork.card()).text
+    assert TimelineFeed().news(fork._shown())["took"] == "2 s in all after 10 s shared with origin"
+    assert TimelineFeed().news(made.handle("origin")._shown())["took"] == ""
     assert fork.progress()._shown().took == timedelta(seconds=2)
     assert duration_of(made, "fork") == timedelta(seconds=2)
 

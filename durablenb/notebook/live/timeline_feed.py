@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from durablenb.analysis.calls import CALL_STATES, IN_FLIGHT, Call, lane_name, shared_name
 from durablenb.analysis.generations import read_generations
+from durablenb.analysis.run_time import PauseReader, read_run_time
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.timeline import ENTITY_KINDS, Span
 from durablenb.model.events import Ending, Event, TaskKind
@@ -97,6 +98,7 @@ class TimelineFeed:
         self._end: datetime | None = None
         self._read = 0  # events whose times are in the two above
         self._episodes = 0  # those that were sent
+        self._idle = PauseReader()
         self._calls: list[Call] = []
         self._busy: list[list[tuple[float, float]]] = []
         self._open: dict[tuple[int, int], int] = {}  # positions of open calls, by execution and open task
@@ -134,6 +136,7 @@ class TimelineFeed:
             "style": _STYLE,
             "begin": self._begin.timestamp(),
             "end": end,
+            "took": self._took(shown),
             "open": shown.now is not None,
             "whats": self._named(shown.now),
             "workers": list(self._workers),
@@ -159,7 +162,10 @@ class TimelineFeed:
         return (moment - self._begin) // _MICROSECOND
 
     def _measure(self, shown: InstanceSnapshot) -> None:
-        times = [event.timestamp for event in islice(shown.events, self._read, None)]
+        times = []
+        for event in islice(shown.events, self._read, None):
+            times.append(event.timestamp)
+            self._idle.read_event(event)
         self._read = len(shown.events)
         if not times:
             return
@@ -169,6 +175,12 @@ class TimelineFeed:
     def _last(self, shown: InstanceSnapshot) -> datetime:
         assert self._end is not None
         return self._end if shown.now is None else max(self._end, shown.now)
+
+    def _took(self, shown: InstanceSnapshot) -> str:
+        """Return how long it ran, in words, if that isn't all of the time from the first event to the end."""
+        last = self._last(shown)
+        pauses = self._idle.until(last)
+        return read_run_time(shown.events, last, pauses).text(" in all") if pauses else ""
 
     def _changed(self, calls: Sequence[Call]) -> list[list[Any]]:
         """Return the changed calls: for each run of neighbours the position of the first, and rows."""

@@ -195,7 +195,7 @@ class Timeline {
     this.back.setAttribute("aria-disabled", this.viewport.past.length === 0);
     this.all.setAttribute("aria-disabled", this.viewport.isAll);
     const count = this.spans.length;
-    const part = !this.viewport.isAll ? `${lasting(times.to - times.from)} of ${lasting(data.end)}` : `${lasting(data.end)} in all`;
+    const part = !this.viewport.isAll ? `${lasting(times.to - times.from)} of ${lasting(data.end)}` : data.took || `${lasting(data.end)} in all`;
     const from = new Date((data.begin + times.from / 1e6) * 1000).toISOString().replace("T", " ").slice(0, 23);
     const chosen = data.calls.find((call) => this.marked.includes(call.key));
     const selected = chosen ? `; selected: ${data.nameOf(chosen)} #${chosen.number}` : "";

@@ -16,7 +16,7 @@ class TimelineData {
     if (news.base !== 0 && news.base !== this.version) return false;
     if (news.base === 0) [this.calls, this.episodes] = [[], []];
     this.version = news.version;
-    for (const name of ["style", "begin", "whats", "workers", "generations", "end", "open", "pieces"])
+    for (const name of ["style", "begin", "whats", "workers", "generations", "end", "took", "open", "pieces"])
       if (name in news) this[name] = news[name];
     if (news.style) this.stateOf = Object.fromEntries(this.style.states.map((state, index) => [state, index]));
     this.axis = new TimelineAxis(this.pieces, this.end, this.begin);
