@@ -101,13 +101,13 @@ def test_times_are_those_of_the_last_event_and_of_the_clock() -> None:
     made.begin("slowly", steps=4)
     view = made.hub.watch().list
     assert rows_of(view)[0].endswith("slow 22% 60 s ago 3 min ago")
-    assert b"1 call ended in the 120 s before 00:03:00" in view.pace
+    assert b"1 call finished in the 120 s before 00:03:00" in view.pace
     assert "2026-01-01 00:02:00.000" in page_of(made.hub).text
     made.clock.advance(seconds=600)
     view._drawn_at = view._listed_at = 0
     view.refresh()
-    assert "ended in the 120 s before 00:13:00" in view.pace.decode()
-    assert b"0 calls ended" in view.pace
+    assert "finished in the 120 s before 00:13:00" in view.pace.decode()
+    assert b"0 calls finished" in view.pace
     assert "11 min ago" in text_of(view, "instances")
 
 

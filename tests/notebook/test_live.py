@@ -975,7 +975,7 @@ def test_a_virtual_clock_is_run_until_nothing_is_due() -> None:
 
 def test_a_hub_in_memory_says_so() -> None:
     made = stage()
-    assert text_of(made.hub.watch().list, "head") == "TaskHub in memory: 0 open instances, mode 'kernel'"
+    assert text_of(made.hub.watch().list, "head") == "TaskHub in memory: 0 open instances"
 
 
 @pytest.mark.parametrize(

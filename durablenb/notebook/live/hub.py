@@ -21,7 +21,7 @@ from durablenb.notebook.live.interactive import figure, keep_button, mark, row
 from durablenb.notebook.live.query_table import Ask, QueryTable, Row
 from durablenb.notebook.live.static_fallback import StaticFallback, still_bundle
 from durablenb.notebook.live.widget import LiveView
-from durablenb.notebook.still.hub import fleet_svg, missing_words, pace_svg
+from durablenb.notebook.still.hub import fleet_svg, hub_words, missing_words, pace_svg
 from durablenb.notebook.still.queues import queues_svg
 from durablenb.notebook.words import time_text
 
@@ -154,7 +154,7 @@ class HubList(LiveView):
         return {
             "head": markup(
                 row(
-                    markup("<b>", line(shown.text.strip("<>")), "</b>"),
+                    markup("<b>", line(hub_words(shown.text)), "</b>"),
                     keep_button(is_displayed=self.whole is not None and self.whole.is_displayed),
                 ),
                 markup('<p class="dnb-note">', line(words, 400), "</p>") if words else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -59,7 +60,7 @@ def hub_card(shown: HubView) -> str:
     if fleet.entities:
         about += f", {plural(sum(entity.existing for entity in fleet.entities), 'entity', 'entities')}"
     return card(
-        heading(markup("<b>", line(shown.text.strip("<>")), "</b>"), "·", about),
+        heading(markup("<b>", line(hub_words(shown.text)), "</b>"), "·", about),
         heading(markup("<b>", line(missing_words(shown.missing), 400), "</b>")) if shown.missing else "",
         responsive_picture(partial(fleet_svg, fleet)),
         fold("Counts", table(("orchestrator", "instances", "by status"), counts)) if counts else "",
@@ -304,13 +305,22 @@ _PACE_RIGHT = 20.0
 _PACE_TOP, _PACE_HEIGHT = 10.0, 34.0
 
 
+def hub_words(text: str) -> str:
+    """Return the text of a hub as the heading of a view: without its mode.
+
+    Examples
+    --------
+    >>> hub_words("<TaskHub in memory: 0 open instances, mode 'threads'>")
+    'TaskHub in memory: 0 open instances'
+    """
+    return re.sub(r", mode '\w+'$", "", text.strip("<>"))
+
+
 def pace_svg(pace: HubPace, width: float = WIDTH) -> tuple[str, str]:
     """Return the picture of the calls that ended in each of the last seconds, and its description."""
     most, total, failed = max(pace.ended), sum(pace.ended), sum(pace.failed)
     when = time_text(pace.until, with_date=False)[:8]
-    sentence = (
-        f"{plural(total, 'call')} ended in the {PACE_SECONDS} s before {when}, at most {most:,} a second"
-    )
+    sentence = f"{plural(total, 'call')} finished in the {PACE_SECONDS} s before {when}, peak {most:,}/s"
     if failed:
         sentence += f", {failed:,} failed"
     drawing = Drawing(width, sentence)
