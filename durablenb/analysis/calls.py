@@ -12,9 +12,18 @@ from durablenb.core.generations import GenerationCounter
 from durablenb.model.events import Ending, Event, ExecutionStarted, TaskKind
 
 CallState = Literal[
-    "failed", "not loaded", "retrying", "running", "open", "queued", "canceled", "left open", "completed"
+    "failed",
+    "not loaded",
+    "retrying",
+    "running",
+    "open",
+    "queued",
+    "interrupted",
+    "canceled",
+    "left open",
+    "completed",
 ]
-"""The state of a call.
+"""The state of a call, or of one of its attempts. Only attempts are "interrupted".
 
 An open call of an activity is "running" or "queued" if an engine says so, else "open". "left open": the
 orchestrator ended without waiting for it.

@@ -10,6 +10,7 @@ from operator import is_
 
 from durablenb.analysis.calls import IN_FLIGHT, Call, CallReader, CallState, read_calls
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
+from durablenb.analysis.interruptions import Tries, tries_by_task, with_interruptions
 from durablenb.analysis.nesting import NestedGraphs
 from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.run_time import RunTime, read_run_time
@@ -17,6 +18,7 @@ from durablenb.analysis.text import plural
 from durablenb.analysis.waits import Wait, entities_waited_for, find_waits, is_left
 from durablenb.core.generations import GenerationCounter, earlier_purged, is_remnant, without_remnants
 from durablenb.journal.related import EntityQueue
+from durablenb.model.activities import ActivityAttempt
 from durablenb.model.events import (
     Arrival,
     CodeAwaited,
@@ -114,6 +116,7 @@ def instance_snapshot(
     now: datetime | None = None,
     ask_queues: Callable[[Sequence[str]], Mapping[str, EntityQueue]] | None = None,
     forks: tuple[str, ...] = (),
+    tries: Iterable[ActivityAttempt] = (),
 ) -> InstanceSnapshot:
     """Return the snapshot of an instance with this history.
 
@@ -131,11 +134,14 @@ def instance_snapshot(
         Reads the queues of entities. It is called if the instance waits for some.
     forks
         The instances that were forked from it.
+    tries
+        The known tries of its calls, read before `info`.
     """
     counter = GenerationCounter(events)
     events = list(without_remnants(events))
     info = info or RuntimeInfo()
-    calls = [with_runtime(call, info) for call in read_calls(events)]
+    of_task = tries_by_task(tries)
+    calls = [with_interruptions(with_runtime(call, info), of_task) for call in read_calls(events)]
     flow = execution_graph(events, calls)
     current = [call for step in flow.steps for call in step.calls]
     entity_ids = entities_waited_for(current)
@@ -203,6 +209,8 @@ class SnapshotBuilder:
         self._homes: list[list[int]] = []  # the positions of each step's calls
         self._has_left = False  # an abandoned wait exists; most instances have none
         self._stated: dict[int, tuple[Call, Call]] = {}  # open calls, and the same with their runtime states
+        self._tries: Tries = {}
+        self._retried: dict[int, tuple[Call, Call]] = {}  # calls, and the same with interrupted attempts
 
     def read(self, events: Iterable[Event]) -> bool:
         """Read new events; return whether they may have changed the instance's status."""
@@ -237,9 +245,12 @@ class SnapshotBuilder:
         now: datetime,
         ask_queues: ReadQueues,
         forks: tuple[str, ...] = (),
+        tries: Tries | None = None,
     ) -> InstanceSnapshot:
         """Return the snapshot of the events read so far; see `instance_snapshot`."""
         info = info or RuntimeInfo()
+        if tries is not None and tries is not self._tries:
+            self._tries, self._retried = tries, {}
         calls, flow = self._now(info)
         current = [
             call for step in flow.steps if _is_open(step) for call in step.calls if call.state in _OPEN
@@ -266,7 +277,7 @@ class SnapshotBuilder:
         )
 
     def _now(self, info: RuntimeInfo) -> tuple[list[Call], ExecutionGraph]:
-        calls = self._with_runtime(self._reader.calls(), info)
+        calls = self._with_interruptions(self._with_runtime(self._reader.calls(), info))
         self._flow = self._drawn(calls)
         return calls, self._flow
 
@@ -283,6 +294,17 @@ class SnapshotBuilder:
                     known = call, call.in_state(state)
                 self._stated[position] = known
                 calls[position] = known[1]
+        return calls
+
+    def _with_interruptions(self, calls: list[Call]) -> list[Call]:
+        """Return the calls with their interrupted attempts; the same objects as before, if unchanged."""
+        if not self._tries:
+            return calls
+        for position, call in enumerate(calls):
+            known = self._retried.get(position)
+            if known is None or known[0] is not call:
+                known = self._retried[position] = (call, with_interruptions(call, self._tries))
+            calls[position] = known[1]
         return calls
 
     def _drawn(self, calls: Sequence[Call]) -> ExecutionGraph:

@@ -63,7 +63,8 @@ def any_key(entity_id: str) -> str:
 ENTITY_KINDS: tuple[TaskKind, ...] = ("entity call", "signal", "lock")
 """The kinds of tasks that are requests to entities."""
 
-SpanState = Settlement | Literal["open"]
+SpanState = Settlement | Literal["open", "interrupted"]
+"""The states of a task. "interrupted" is an attempt that ended with its process; histories have none."""
 
 
 @dataclass(frozen=True)
@@ -284,7 +285,13 @@ _MARKS: dict[TaskKind, str] = {
     "signal": "▸",
     "lock": "▒",
 }
-_ENDS: dict[SpanState, str] = {"completed": "", "failed": " ✗", "canceled": " ⊘", "open": " …"}
+_ENDS: dict[SpanState, str] = {
+    "completed": "",
+    "failed": " ✗",
+    "canceled": " ⊘",
+    "open": " …",
+    "interrupted": " ⊘",
+}
 _CACHED = "○"
 _LEVELS = "▁▂▃▄▅▆▇█"
 _TIMES = "\N{MULTIPLICATION SIGN}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from durablenb.hub.handles import Handles
     from durablenb.hub.hub import Hub
     from durablenb.hub.progress import Progress
-    from durablenb.model.activities import TextStream
+    from durablenb.model.activities import ActivityAttempt, TextStream
     from durablenb.model.events import Event
     from durablenb.notebook.live.explorer import LiveExplorer
     from durablenb.notebook.live.instance import LiveInstance
@@ -903,6 +903,10 @@ class Handle(InstanceFigures):
         """Return the events after a position in the journal, as it was last read."""
         return self.hub._journal.of(self.id).records(self.id, after)
 
+    def _tries(self) -> list[ActivityAttempt]:
+        """Return the known tries of its calls, as the journal was last read."""
+        return self.hub._journal.of(self.id).attempts([self.id])
+
     def _load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
         return self.hub._journal.load(instance_ids)
 
@@ -921,7 +925,8 @@ class Handle(InstanceFigures):
 
         journal = self.hub._journal
         journal.refresh(self.id)
-        info = journal.runtime_info(self.id)  # first: what ends meanwhile has its event
+        tries = self._tries()  # first: a try that runs is running in `info`, unless it has ended
+        info = journal.runtime_info(self.id)  # then: what ends meanwhile has its event
         records = self._records()
         if not records:
             raise journal.unknown(self.id)
@@ -932,6 +937,7 @@ class Handle(InstanceFigures):
             journal.now(self.id),
             lambda entity_ids: journal.related(self.id, entity_ids).queues,
             journal.related(self.id).forks,
+            tries,
         )
         return replace(shown, outputs=self._outputs())
 

@@ -22,6 +22,7 @@ _WORDS: dict[CallState, str] = {
     "running": "running",
     "open": "open",
     "queued": "queued",
+    "interrupted": "interrupted",
     "canceled": "canceled",
     "left open": "left open",
     "completed": "completed",

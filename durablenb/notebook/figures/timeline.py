@@ -114,7 +114,7 @@ class _CallDrawing:
             colour = call_look(state, call.kind).solid
             self._marks.point("from cache", colour, "o", self._axis.at(end), self._row.middle, filled=False)
             return
-        began = span.started if span.answer is not None and call.kind != "timer" else span.scheduled
+        began = span.started if span.state != "open" and call.kind != "timer" else span.scheduled
         if began > span.scheduled and self._band.is_queue_shown:
             colour = call_look(state, call.kind).solid
             self._marks.line("queued", colour, "-", self._from_to(span.scheduled, began), self._row.middle)

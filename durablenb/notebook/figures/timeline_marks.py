@@ -26,7 +26,7 @@ _HATCHES: dict[TaskKind, str] = {
     "lock": "\\\\\\\\",
 }
 _PALE: tuple[TaskKind, ...] = ("timer", "lock")
-_UNDER_WAY: tuple[CallState, ...] = (*IN_FLIGHT, "not loaded", "left open", "retrying")
+_UNDER_WAY: tuple[CallState, ...] = (*IN_FLIGHT, "not loaded", "left open", "interrupted", "retrying")
 _LEAST, _LEAST_OF_MANY = 3.0, 0.5
 """Minimum width of a bar, in nominal pixels of the time axis."""
 

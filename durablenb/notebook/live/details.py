@@ -200,6 +200,9 @@ def _unbroken(text: str) -> str:
 
 def _waited_and_ran(span: Span) -> tuple[str, str]:
     """Return how long an attempt waited for its start, and how long it ran; empty while it is open."""
+    if span.state == "interrupted":
+        ran = f"{lasting(span.ended - span.started)} or longer" if span.ended > span.started else ""
+        return lasting(span.started - span.scheduled), ran
     if span.answer is None:
         return "", ""
     if span.is_cached:
@@ -208,7 +211,7 @@ def _waited_and_ran(span: Span) -> tuple[str, str]:
 
 
 def _was_queued(span: Span) -> bool:
-    return span.answer is not None and span.started != span.scheduled
+    return span.state != "open" and span.started != span.scheduled
 
 
 def _attempts(call: Call) -> Markup:

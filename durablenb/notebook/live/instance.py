@@ -12,6 +12,7 @@ import traitlets
 
 from durablenb.analysis.calls import Call
 from durablenb.analysis.conversation import ConversationReader, with_streams
+from durablenb.analysis.interruptions import Tries, tries_by_task
 from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.progress import ProgressSnapshot, StepCounter
 from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, instance_snapshot
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 
 TICK = 1.0
 """Seconds after which an open instance is redrawn even if nothing happened, since time passes."""
+
+_TRIES_PAUSE = 5.0
+"""Seconds after which the tries of calls are read again, if some have been repeated."""
 
 
 class LiveInstance(InstanceCommands):
@@ -103,6 +107,8 @@ class LiveInstance(InstanceCommands):
         self._children = OpenedChildren(handle)
         self._running: tuple[RunningCall, ...] = ()
         self._running_ids: frozenset[int] | None = None
+        self._tries: Tries = {}
+        self._tries_at = float("-inf")
         self._drawn_outputs: Outputs | None = None
         self._forks: tuple[str, ...] = ()
         self._forks_at = 0.0
@@ -144,7 +150,8 @@ class LiveInstance(InstanceCommands):
         """Return the HTML of the regions that have changed."""
         if self._link is None:
             self._link = traitlets.link((self._selection, "selected"), (self, "selected"))
-        is_changed = self._read_running()  # first: what ends meanwhile has its event
+        self._read_tries()
+        is_changed = self._read_running()  # before events: what ends meanwhile has its event
         is_new = self._read() | self._children.read() | self._ask_forks()
         self.has_news |= is_new
         if is_stale:
@@ -234,6 +241,12 @@ class LiveInstance(InstanceCommands):
         before, self._running_ids = self._running_ids, self._journal.running_ids(self._handle.id)
         return self._running_ids != before
 
+    def _read_tries(self) -> None:
+        """Read the tries of its calls, before those that run: at first, and then beside repeated calls."""
+        is_again = any(call.attempt > 1 for call in self._running)
+        if time.monotonic() - self._tries_at > (_TRIES_PAUSE if is_again else float("inf")):
+            self._tries, self._tries_at = tries_by_task(self._handle._tries()), time.monotonic()
+
     def _read_progress(self) -> bool:
         """Read how far the running calls are; return whether that has changed."""
         before = self._running
@@ -289,7 +302,9 @@ class LiveInstance(InstanceCommands):
         if not self._status:
             raise InstanceNotFoundError(f"{instance_id} was purged.")
         now = self._journal.now(instance_id)
-        shown = self._following.snapshot(self._status, self._info(), now, self._queues, self._forks)
+        shown = self._following.snapshot(
+            self._status, self._info(), now, self._queues, self._forks, self._tries
+        )
         return replace(shown, nest=self._children.within(shown.flow))
 
     def _info(self) -> RuntimeInfo:
@@ -312,6 +327,7 @@ class LiveInstance(InstanceCommands):
     def still(self) -> dict[str, str]:
         """Return the current still picture, by MIME type."""
         with self._lock:
+            tries = self._handle._tries()
             self._is_stale |= self._read_running() | self._read()
             shown = instance_snapshot(
                 self._handle._status(),
@@ -320,6 +336,7 @@ class LiveInstance(InstanceCommands):
                 self._journal.now(self._handle.id),
                 self._queues,
                 self._journal.related(self._handle.id).forks,
+                tries,
             )
             nest = self._children.within(shown.flow)
         return still_bundle(replace(shown, nest=nest, outputs=self._outputs()))

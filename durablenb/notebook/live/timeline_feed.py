@@ -240,7 +240,7 @@ class TimelineFeed:
 
     def _span(self, call: Call, span: Span) -> tuple[int, int, int]:
         """Return how long an attempt waited and ran, and its worker."""
-        started = span.scheduled if span.answer is None else span.started
+        started = span.scheduled if span.state == "open" else span.started
         waited = (started - span.scheduled) // _MICROSECOND
         ran = _end(call, span, (span.ended - started) // _MICROSECOND)
         worker = getattr(span.answer, "worker", None)

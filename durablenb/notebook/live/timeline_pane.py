@@ -49,7 +49,7 @@ class TimelinePane:
         """Return the controls, the place of the drawing, and the same as a table."""
         is_filtered = bool(self.name or self.state)
         chosen = [call for call in shown.calls if self._passes(call)] if is_filtered else shown.calls
-        states = [("", "all states"), *((state, state) for state in CALL_STATES)]
+        states = [("", "all states"), *((state, state) for state in CALL_STATES if state != "interrupted")]
         controls = row(
             field("name", "filter: part of a name", self.name, sets=True, is_filter=True),
             choice("state", "state", states, self.state),

@@ -184,7 +184,7 @@ class LanePainter {
     if (isQueued) return;
     let width = Math.max(to - began, LEAST);
     if (width > 2 * LEAST) width -= 1; // a gap before the next bar
-    if (["running", "open", "not loaded", "left open"].includes(span.state)) return paint.box(began, top, width, height, tint, solid, [3, 2]);
+    if (["running", "open", "not loaded", "left open", "interrupted"].includes(span.state)) return paint.box(began, top, width, height, tint, solid, [3, 2]);
     paint.box(began, top, width, height, solid);
     if (kind === "sub-orchestration" && width > 6) paint.line(began + 2, middle, began + width - 2, middle, "plate", 1.6);
     if (span.state === "failed") paint.cross(began + width, middle - 6, 6, 12);

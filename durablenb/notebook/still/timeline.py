@@ -206,12 +206,14 @@ def _samples(
     ]
     kinds = {lane.kind for lane in lanes}
     samples: list[tuple[str, Callable[[Drawing, float, float], None]]] = [("episode", _sample_episode)]
-    if any(span.answer is not None and span.started > span.scheduled for span in spans):
+    if any(span.state != "open" and span.started > span.scheduled for span in spans):
         samples.append(("queued, then running", _sample_queued))
     if any(lane.is_strip for lane in lanes):
         samples.append(("scheduled", _sample_scheduled))
     if any(span.state == "failed" for span in spans):
         samples.append(("failed", _sample_failed))
+    if any(span.state == "interrupted" for span in spans):
+        samples.append(("interrupted", _sample_interrupted))
     if any(call.pauses for call in picture.calls):
         samples.append(("wait before a retry", _sample_retry_delay))
     if "timer" in kinds:
@@ -245,6 +247,11 @@ def _sample_failed(drawing: Drawing, x: float, y: float) -> None:
     drawing.path(
         f"M{number(x + 7)} {number(y - 5)}l6 10m0 -10l-6 10", fill="none", stroke=RED, stroke_width=1.8
     )
+
+
+def _sample_interrupted(drawing: Drawing, x: float, y: float) -> None:
+    ground: dict[str, str | float] = {"stroke": SOLIDS[AMBER], "stroke_dasharray": "3 2"}
+    drawing.box(x + 1, y - 4, 15, 8, rx=1.5, fill=TINTS[AMBER], **ground)
 
 
 def _sample_retry_delay(drawing: Drawing, x: float, y: float) -> None:

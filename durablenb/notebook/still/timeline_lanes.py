@@ -190,15 +190,18 @@ class _Bars:
         state = call.state if span is call.attempts[-1] and call.state != "retrying" else span.state
         look = call_look(state, call.kind)
         scheduled, ended = position(span.scheduled), position(end)
-        started = position(span.started) if span.answer is not None else scheduled
+        started = position(span.started) if span.state != "open" else scheduled
         if started - scheduled >= 1:
-            words = f"queued for {lasting(span.started - span.scheduled)}"
+            waited = lasting(span.started - span.scheduled)
+            lost = [one for one in call.attempts if one.state == "interrupted"]
+            has_begun = any(one.ended == span.scheduled for one in lost)
+            words = f"began again after {waited}" if has_begun else f"queued for {waited}"
             self._line(f"M{number(scheduled)} {number(middle)}H{number(started)}", words, look.solid, 2)
         width = max(ended - started, _LEAST)
         width -= 1 if width > 2 * _LEAST else 0  # a gap before the next bar
         title = f"{call.name}, attempt {span.attempt}: {state}, {lasting(end - span.scheduled)}"
         top = middle - self._bar / 2
-        if state in (*IN_FLIGHT, "not loaded", "left open"):
+        if state in (*IN_FLIGHT, "not loaded", "left open", "interrupted"):
             dashes = {"stroke": look.solid, "stroke_dasharray": "3 2"}
             self._drawing.box(started, top, width, self._bar, title, rx=1.5, fill=look.tint, **dashes)
             return
