@@ -108,18 +108,32 @@ _NARROW_WINDOW = 1280
 """Width in pixels up to which a window is narrow: JupyterLab and its sidebar take some 430 pixels of it."""
 
 
+_NARROWEST_WINDOW = 600
+"""Width in pixels up to which a window has the narrowest variant, if there is one."""
+
+
 def picture(drawn: tuple[str, str] | None) -> Markup:
     """Return an SVG document and its sentence as an image."""
     return Markup("") if drawn is None else markup("<p>", image(*drawn), "</p>")
 
 
-def responsive_picture(draw: Callable[[float], tuple[str, str] | None]) -> Markup:
-    """Return a picture that is drawn for a width as an image, with a variant for narrow windows.
+def responsive_picture(draw: Callable[[float], tuple[str, str] | None], *, least: int = NARROW) -> Markup:
+    """Return a picture that is drawn for a width as an image, with variants for narrow windows.
 
-    A large picture has no variant, since notebooks are saved with both. JupyterLab removes the variant from
+    A large picture has no variants, since notebooks are saved with all. JupyterLab removes the variants from
     a notebook that isn't trusted. So that such a picture stays readable, a narrow place scrolls.
+
+    Parameters
+    ----------
+    draw
+        Draws the picture for a width.
+    least
+        The smallest width for which there is a variant.
     """
-    return _variants(draw, f"min-width:{NARROW}px")
+    style = f"min-width:{NARROW}px"
+    if least < NARROW:
+        style += f";min-width:min({NARROW}px,max({least}px,100%))"
+    return _variants(draw, style, least)
 
 
 def wide_picture(draw: Callable[[float], tuple[str, str] | None]) -> Markup:
@@ -127,15 +141,18 @@ def wide_picture(draw: Callable[[float], tuple[str, str] | None]) -> Markup:
     return _variants(draw, "max-width:none")
 
 
-def _variants(draw: Callable[[float], tuple[str, str] | None], style: str) -> Markup:
-    drawn, narrow = draw(WIDTH), draw(NARROW)
-    if drawn is None or narrow is None:
+def _variants(draw: Callable[[float], tuple[str, str] | None], style: str, least: int = NARROW) -> Markup:
+    drawn = draw(WIDTH)
+    if drawn is None:
         return Markup("")
     wide = image(*drawn).replace("<img ", f'<img style="{style}" ', 1)
-    if len(narrow[0]) > _LARGE:
-        return markup("<p>", wide, "</p>")
-    source = f'<source media="(max-width: {_NARROW_WINDOW}px)" srcset="{image_data(narrow[0])}">'
-    return markup("<p><picture>", source, wide, "</picture></p>")
+    sources = []
+    for width, window in {least: _NARROWEST_WINDOW, NARROW: _NARROW_WINDOW}.items():  # the first that fits
+        narrow = draw(width)
+        if narrow is None or len(narrow[0]) > _LARGE:
+            return markup("<p>", wide, "</p>")
+        sources.append(f'<source media="(max-width: {window}px)" srcset="{image_data(narrow[0])}">')
+    return markup("<p><picture>", *sources, wide, "</picture></p>")
 
 
 def badge(look: Look) -> Markup:

@@ -16,7 +16,7 @@ from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.live.widget import LiveView
 from tests.browser.conftest import Lab
 from tests.browser.mounted import mounted
-from tests.notebook.reading import scene
+from tests.notebook.reading import bundle_of, scene
 from tests.notebook.scenes import A
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -85,3 +85,21 @@ def test_a_narrow_view_has_all_in_it_in_letters_that_can_be_read(browser: Browse
 def test_a_narrow_entity_has_all_in_it_in_letters_that_can_be_read(browser: Browser) -> None:
     with mounted(browser, partial(LiveEntity, scene("transferred").hub.entity(A)), width=480) as shown:
         assert shown.page.evaluate(OUTSIDE) == NOTHING
+
+
+@pytest.mark.parametrize("width", [480, 700])
+def test_a_comparison_fits_into_a_narrow_page(browser: Browser, width: int) -> None:
+    """Neither its picture nor its open tables are wider than the page, in letters that can be read."""
+    html = bundle_of(df.compare(scene("waiting"), scene("transferred")))["text/html"]
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    try:
+        page.set_content(f'<body style="margin: 8px">{html}</body>')
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        picture = page.locator("picture img")
+        assert picture.evaluate("(one) => one.naturalWidth") == (440 if width == 480 else 560)
+        assert picture.evaluate("(one) => one.clientWidth >= one.naturalWidth")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        heads = page.locator("table").first.locator("th").all_text_contents()
+        assert heads == ["", "a: race", "b: transfer"]
+    finally:
+        page.close()

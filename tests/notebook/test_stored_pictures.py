@@ -52,7 +52,8 @@ def drawn_pictures() -> dict[str, str]:
         place = 1
         for tag, attributes in page_of(shown()).tags:
             if tag == "source":
-                found[f"{name}-{place}-narrow"] = decoded(str(attributes["srcset"]))
+                form = "narrowest" if "600px" in str(attributes["media"]) else "narrow"
+                found[f"{name}-{place}-{form}"] = decoded(str(attributes["srcset"]))
             elif tag == "img" and Picture("", decoded(str(attributes["src"]))).width > 400:
                 found[f"{name}-{place}"] = decoded(str(attributes["src"]))
                 place += 1

@@ -25,6 +25,9 @@ _FEW = 6
 _OPEN = 12
 """Rows up to which the table of steps is open, if it has groups."""
 
+_LEAST = 440
+"""Width in pixels of the variant for the narrowest pages."""
+
 _ROW = 26
 _TIMES = 130
 _SHARED = "#f0f2f5"
@@ -44,7 +47,7 @@ def comparison_card(shown: Comparison) -> str:
     groups = group_pairs(shown)
     return card(
         title,
-        responsive_picture(partial(_drawing, shown, groups)),
+        responsive_picture(partial(_drawing, shown, groups), least=_LEAST),
         _sides(shown),
         _differences(shown),
         _steps(shown, groups),
@@ -141,20 +144,24 @@ class _Axis:
 
 def _names(width: float) -> float:
     """Return where the bars begin, right of the names, in a picture of this width."""
-    return 230 if width >= NARROWER else 170
+    return 230 if width >= NARROWER else 170 if width > _LEAST else 130
 
 
 def _legend(drawing: Drawing, shown: Comparison) -> float:
-    half = drawing.width / 2
-    for x, colour, label, side in ((20, BLUE, "a", shown.a), (half, VIOLET, "b", shown.b)):
-        drawing.box(x, 14, 14, 7, rx=1.5, fill=SOLIDS[colour])
+    is_wide = drawing.width >= NARROWER
+    room = drawing.width / 2 if is_wide else drawing.width
+    y = 14.0
+    for place, (colour, label, side) in enumerate(((BLUE, "a", shown.a), (VIOLET, "b", shown.b))):
+        x = 20 + place * (room - 20) if is_wide else 20
+        y += 0 if is_wide else 18 * place
+        drawing.box(x, y, 14, 7, rx=1.5, fill=SOLIDS[colour])
         words = f"{label}: {side.instance_id}, {side.run_time}"
-        drawing.text(x + 20, 21, words, size=11, fill=colour, width=half - 50)
-    if not any(pair.is_shared for pair in shown):
-        return 34.0
-    drawing.box(20, 32, 14, 7, rx=1.5, fill=_SHARED, stroke=RIM)
-    drawing.text(40, 39, "shared history", size=11, fill=MUTED)
-    return 50.0
+        drawing.text(x + 20, y + 7, words, size=11, fill=colour, width=room - 50)
+    if any(pair.is_shared for pair in shown):
+        y += 18
+        drawing.box(20, y, 14, 7, rx=1.5, fill=_SHARED, stroke=RIM)
+        drawing.text(40, y + 7, "shared history", size=11, fill=MUTED)
+    return y + 20 if y == 14 else y + 18
 
 
 def _drawn(groups: Sequence[PairGroup]) -> dict[int, PairGroup]:
@@ -197,23 +204,33 @@ def _took(calls: Sequence[Call]) -> str:
 
 
 def _sides(shown: Comparison) -> Markup:
-    has_spent = bool(shown.a.spent or shown.b.spent)
-    rows = [
-        (
-            label,
-            code(side.instance_id, 256),
-            line(side.started.name),
-            code(value_text(side.started.input), 100),
-            line(str(side.run_time)),
-            plural(side.episodes, "episode"),
-            *([line(side.spent)] if has_spent else []),
-            line(side.outcome_text, 160),
-            code(f"%durable explore {side.instance_id}", 300),
-        )
-        for label, side in (("a", shown.a), ("b", shown.b))
+    """Return a row for each property, so that two long ids and inputs have room in a narrow page."""
+    sides = (shown.a, shown.b)
+    rows: list[Sequence[object]] = [
+        ("orchestrator", *(_breakable(line(side.started.name)) for side in sides)),
+        ("input", *(_breakable(code(value_text(side.started.input), 100)) for side in sides)),
+        ("took", *(_breakable(line(side.run_time)) for side in sides)),
+        ("episodes", *(f"{side.episodes:,}" for side in sides)),
     ]
-    used = ["models"] if has_spent else []
-    return table(("", "instance", "orchestrator", "input", "took", "", *used, "end", "step through it"), rows)
+    if shown.a.spent or shown.b.spent:
+        rows.append(("models", *(_breakable(line(side.spent)) for side in sides)))
+    rows += [
+        ("end", *(_breakable(line(side.outcome_text, 160)) for side in sides)),
+        (
+            "step through it",
+            *(_breakable(code(f"%durable explore {side.instance_id}", 300)) for side in sides),
+        ),
+    ]
+    names = (
+        markup(f"{label}: ", _breakable(code(side.instance_id, 256)))
+        for label, side in zip("ab", sides, strict=True)
+    )
+    return table(("", *names), rows)
+
+
+def _breakable(text: str) -> Markup:
+    """Return text that may break anywhere, where there is no room for a long word."""
+    return markup('<span style="overflow-wrap:anywhere">', text, "</span>")
 
 
 def _differences(shown: Comparison) -> Markup:
@@ -228,8 +245,8 @@ def _differences(shown: Comparison) -> Markup:
         times = f"{len(group):,} \N{MULTIPLICATION SIGN} " if len(group) > 1 else ""
         example = "e.g. " if len(group) > 1 else ""
         events = " | ".join("" if event is None else f"{event:,}" for event in (first.a_event, first.b_event))
-        sides = (code(side_text(side, 120), 120) for side in (first.a, first.b))
-        rows.append((steps, line(first.name), f"{times}{first.what}", *sides, example + events))
+        sides = (_breakable(code(side_text(side, 120), 120)) for side in (first.a, first.b))
+        rows.append((steps, _breakable(line(first.name)), f"{times}{first.what}", *sides, example + events))
     if len(groups) > _MOST:
         rows.append((f"{len(groups) - _MOST:,} more", "", "", "", "", ""))
     header = ("step", "name", "differs in", "a", "b", "events")
@@ -241,10 +258,10 @@ def _steps(shown: Comparison, groups: Sequence[PairGroup]) -> Markup:
     rows: list[Sequence[object]] = [
         (
             group.numbers,
-            line(group.name),
+            _breakable(line(group.name)),
             *(_took(calls) for calls in group.sides),
             _slower(group),
-            line(group.verdict),
+            _breakable(line(group.verdict)),
         )
         for group in groups[:_MOST]
     ]
