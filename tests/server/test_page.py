@@ -522,6 +522,7 @@ def test_the_page_sets_nothing_but_the_tab_and_that_to_one_that_there_is(served)
 @pytest.mark.parametrize("place", ["", "instances/odd", "instances/odd/replay", "entities/counter/a"])
 def test_nothing_that_is_said_breaks_a_view(fresh, place):
     fresh.start("approval", instance_id="odd")
+    until(lambda: fresh.hub.handle("odd").status().custom_status == "asked")  # else it writes that later
     before = fresh.hub._store.last_seq
     with looking(fresh, place) as view:
         view.until(lambda view: view.state["label"])
