@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -128,8 +129,8 @@ class HubReplayer(FileReplayer):
         return hub.handle(self._ids[0])
 
 
-_left: SimpleQueue[Engine] = SimpleQueue()
-"""The engines of copies without references.
+_left: SimpleQueue[Engine | None] = SimpleQueue()
+"""The engines of copies without references; None at the end of the process.
 
 The garbage collector finds that out on any thread, in the middle of anything. Closing waits for other threads
 and takes locks, so it is done elsewhere; `put` may be called wherever it is.
@@ -141,13 +142,18 @@ def _closer() -> threading.Thread:
     """The thread that closes them."""
     thread = threading.Thread(target=_close_those_left, name="durablenb-copies", daemon=True)
     thread.start()
+    atexit.register(_end, thread)
     return thread
 
 
+def _end(thread: threading.Thread) -> None:
+    """Wait for the thread: a process that ends while a thread is inside DuckDB is aborted."""
+    _left.put(None)
+    thread.join()
+
+
 def _close_those_left() -> None:
-    while True:
-        engine: Engine | None = _left.get()
-        assert engine is not None
+    while (engine := _left.get()) is not None:
         _close(engine)
         engine = None  # nothing of it stays in memory until the next one
 

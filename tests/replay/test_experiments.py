@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import queue
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -265,3 +267,46 @@ def test_looking_and_trying_leave_the_journal_as_it_is(name):
         replay.twice(event.event_id)
         replay.until(event.event_id)
     assert fingerprint(made.hub) == before
+
+
+ENDS_WHILE_A_COPY_IS_CLOSED = """
+import atexit, gc, threading
+import durablenb as df
+from durablenb.hub import replay
+
+begun, ends, close = threading.Event(), threading.Event(), replay._close
+
+def late(engine):
+    begun.set()
+    ends.wait()
+    close(engine)
+    print("closed", flush=True)
+
+replay._close = late
+hub = df.TaskHub(":memory:")
+
+@hub.orchestrator
+def one(context):
+    return (yield context.task_all([])) or 1
+
+handle = hub.start(one)
+handle.result()
+copy = handle.replay().resumed()
+copy.result()
+del copy
+gc.collect()
+begun.wait()
+atexit.register(ends.set)
+"""
+
+
+def test_a_process_ends_after_the_copy_that_is_being_closed():
+    """Python would stop the thread in the middle of DuckDB, and abort."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS_WHILE_A_COPY_IS_CLOSED],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
