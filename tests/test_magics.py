@@ -693,7 +693,7 @@ def test_the_cells_of_the_page_run(shell, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```(?:python)?\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 8
-    with df.TaskHub("flows.duckdb", mode="kernel", clock=df.VirtualClock()) as hub:
+    with df.TaskHub("flows.duckdb") as hub:
 
         def report(context: Any) -> Any:
             if context.get_input()["shop"] == "south":
@@ -710,7 +710,7 @@ def test_the_cells_of_the_page_run(shell, tmp_path, monkeypatch) -> None:
         assert results[0].result.fetchall() == [("A", "Completed", 1), ("B", "Failed", 1)]
         assert results[2].result.fetchall() == [("B", 1)]
         assert results[4].result.fetchall() == [("closed", 1)]
-        assert shell.user_ns["message"] == "closed"
+        assert shell.user_ns["messages"] == ["closed"]
         assert shell.user_ns["rides"] == [(3,)]
         assert shell.user_ns["failed"].height == 1
 
