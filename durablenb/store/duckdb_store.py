@@ -86,7 +86,7 @@ class DuckStore(JournalReader):
         self._crash_marker = CrashMarker(self.path)
         self._guard: FileGuard | None = None
         self._unmade: list[Callable[[duckdb.DuckDBPyConnection], None]] = []
-        """What still has to make the views and macros of a hub in memory, in this order."""
+        """The functions that have yet to make the views and macros of a hub in memory, in this order."""
         self._making = threading.Lock()
         self._connections = Connections(self._connect)
         hub = uuid4()
