@@ -21,8 +21,7 @@ VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 PART = (
     *("tests/engine", "tests/client", "tests/entities", "tests/values", "tests/store", "tests/replay"),
     *("tests/traps", "tests/changing", "tests/activities", "tests/caching"),
-    *("tests/test_annotations.py", "tests/test_gallery.py"),
-    *("tests/test_hub.py", "tests/test_magics.py", "tests/test_step.py", "tests/test_undefined_names.py"),
+    *("tests/core", "tests/test_gallery.py", "tests/hub/test_task_hub.py", "tests/notebook/test_magics.py"),
 )
 """Of the tests that see what the Pythons do differently: code that is read, threads, values, files."""
 

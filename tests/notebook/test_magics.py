@@ -29,7 +29,7 @@ from tests.kernel_sockets import kernel_config
 
 pytestmark = pytest.mark.usefixtures("alone")
 
-REFERENCE = Path(__file__).parent.parent / "docs/reference/magics.md"
+REFERENCE = Path(__file__).parents[2] / "docs/reference/magics.md"
 
 
 @pytest.fixture
@@ -686,7 +686,7 @@ def test_another_hub_or_file_is_named_by_its_variable(shell, hub, tmp_path) -> N
 
 # -- the page about it -------------------------------------------------------------------------------
 
-PAGE = Path(__file__).parent.parent / "docs/how-to/query-from-a-notebook.md"
+PAGE = Path(__file__).parents[2] / "docs/how-to/query-from-a-notebook.md"
 
 
 def test_the_cells_of_the_page_run(shell, tmp_path, monkeypatch) -> None:
