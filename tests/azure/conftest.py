@@ -1,5 +1,6 @@
 """A hub that is served, and what is asked of the functions of its apps."""
 
+import json
 from pathlib import Path
 
 import httpx
@@ -21,8 +22,12 @@ class Served:
         for app in apps:
             self.hub.add_app(app)
         self.server = self.hub.serve(port=0, **options)
-        headers = {"x-functions-key": self.server.key}
-        self.http = httpx.Client(headers=headers, base_url=self.server.url, timeout=PATIENCE)
+        self.http = httpx.Client(
+            headers={"x-functions-key": self.server.key},
+            base_url=self.server.url,
+            timeout=PATIENCE,
+            verify=False,  # reading the certificates takes as long as some tests
+        )
 
     def started(self, path, **options):
         """The handle of an orchestration that a function has started."""
@@ -47,3 +52,47 @@ def serve():
     yield begin
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A hub for all tests of a module, which add functions to it."""
+    made = Served()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def route(served):
+    """Adds a function with an HTTP trigger to the served hub, as `DFApp.route` does to an app."""
+
+    def decorator(**options):
+        def add(function):
+            app = df.DFApp()
+            app.route(**options)(function)
+            served.hub.add_app(app)
+
+        return add
+
+    return decorator
+
+
+@pytest.fixture(scope="module")
+def hub():
+    """A hub for tests in which nothing runs."""
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        yield hub
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes the files of an app, and returns its folder."""
+
+    def write(files):
+        for name, content in files.items():
+            place = tmp_path / "app" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(content if isinstance(content, str) else json.dumps(content))
+        return tmp_path / "app"
+
+    return write

@@ -46,53 +46,48 @@ def context_alone(context):
     return [context["number"], None]
 
 
-@pytest.mark.parametrize(
-    ("function", "bound", "second"),
-    [
-        (input_alone, "order", None),
-        (input_first, "order", "input_first"),
-        (input_last, "order", "input_last"),
-        (of_a_type, "order", "of_a_type"),
-        (with_a_default, "order", 3),
-        (awaited, "order", "awaited"),
-        (context_alone, "context", None),
-    ],
-    ids=lambda one: getattr(one, "__name__", None),
-)
-def test_an_activity_may_ask_for_the_context_in_any_position(function, bound, second):
-    app = df.DFApp()
-    app.activity_trigger(input_name=bound)(function)
-    assert called(app, function) == [[1, second], [2, second]]
+FUNCTIONS = {
+    "input_alone": None,
+    "input_first": "input_first",
+    "input_last": "input_last",
+    "of_a_type": "of_a_type",
+    "with_a_default": 3,
+    "awaited": "awaited",
+    "client_between": "client_between",
+    "context_alone": None,
+    "Act": "Act",
+}
+"""What each of them returns beside its order's number."""
 
 
-def test_an_activity_may_ask_for_context_and_client():
-    app = df.DFApp()
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    app, folder = df.DFApp(), tmp_path_factory.mktemp("model-v1")
+    for function in (input_alone, input_first, input_last, of_a_type, with_a_default, awaited):
+        app.activity_trigger(input_name="order")(function)
+    app.activity_trigger(input_name="context")(context_alone)
     app.activity_trigger(input_name="order")(app.durable_client_input(client_name="client")(client_between))
-    assert called(app, client_between) == [[1, "client_between"], [2, "client_between"]]
-
-
-def test_an_activity_of_model_v1_may_too(tmp_path):
-    (tmp_path / "Act").mkdir()
-    (tmp_path / "Act" / "function.json").write_text(
+    (folder / "Act").mkdir()
+    (folder / "Act" / "function.json").write_text(
         '{"scriptFile": "__init__.py", "bindings": [{"name": "order", "type": "activityTrigger"}]}'
     )
-    (tmp_path / "Act" / "__init__.py").write_text(
+    (folder / "Act" / "__init__.py").write_text(
+        "from pathlib import Path\n"
         "def main(order, context):\n"
-        "    return [order['number'], context.function_name, context.function_directory]\n"
+        "    assert Path(context.function_directory) == Path(__file__).parent\n"
+        "    return [order['number'], context.function_name]\n"
     )
     with df.TaskHub(":memory:") as hub:
-        hub.add_app(tmp_path)
-        hub.add_orchestrator(lambda context: (yield context.call_activity("Act", {"number": 1})), "o")
-        assert hub.start("o").result(PATIENCE) == [1, "Act", str(tmp_path / "Act")]
-
-
-def called(app, function):
-    with df.TaskHub(":memory:") as hub:
         hub.add_app(app)
+        hub.add_app(folder)
+        yield hub
 
-        @hub.orchestrator
-        def both(context):
-            calls = [context.call_activity(function.__name__, {"number": number}) for number in (1, 2)]
-            return (yield context.task_all(calls))
 
-        return hub.start(both).result(PATIENCE)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_activity_may_ask_for_context_and_client_in_any_position(hub, name):
+    @hub.orchestrator
+    def both(context):
+        calls = [context.call_activity(name, {"number": number}) for number in (1, 2)]
+        return (yield context.task_all(calls))
+
+    assert hub.start(both).result(PATIENCE) == [[1, FUNCTIONS[name]], [2, FUNCTIONS[name]]]

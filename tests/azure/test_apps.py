@@ -63,39 +63,27 @@ def test_an_apps_functions_are_registered_and_answer(made, serve, caplog):
         "The function 'on_order' gives 'copy' to blob, which durablenb doesn't have: it goes nowhere.",
         "The function 'on_order' has a queueTrigger, which durablenb doesn't have: nothing calls it.",
     ]
-
-
-def test_an_app_may_be_added_again_when_its_cell_is_run_again(made, serve):
-    served = serve(made, made)
+    served.hub.add_app(made)  # its cell is run again
     assert served.started("/api/orders/Greeting", json="b").result(PATIENCE) == ["Hello b!", "Hello again!"]
+    assert len(caplog.records) == 2
 
 
-def test_a_function_app_of_azure_functions_is_taken_with_its_blueprint(serve):
-    app, blueprint = func.FunctionApp(), func.Blueprint()
+def test_blueprints_are_taken_with_their_app_and_by_themselves(served):
+    app, with_it, azures, own = func.FunctionApp(), func.Blueprint(), func.Blueprint(), df.Blueprint()
+    for name, blueprint in (("first", with_it), ("second", azures), ("third", own)):
 
-    @blueprint.route(route="plain")
-    def plain(req):
-        return "plain"
+        def function(req, name=name):
+            return name
 
-    app.register_functions(blueprint)
-    served = serve(app)
-    assert served.http.get("/api/plain").text == "plain"
-
-
-def test_blueprints_are_taken_by_themselves(serve):
-    azures, own = func.Blueprint(), df.Blueprint()
-
-    @azures.route()
-    def first(req):
-        return "first"
-
-    @own.route()
-    def second(req):
-        return "second"
-
-    served = serve(azures, own)
-    assert served.http.get("/api/first").text == "first"
-    assert served.http.get("/api/second").text == "second"
+        blueprint.function_name(name)(blueprint.route(route=name)(function))
+    app.register_functions(with_it)
+    for one in (app, azures, own):
+        served.hub.add_app(one)
+    assert [served.http.get(f"/api/{name}").text for name in ("first", "second", "third")] == [
+        "first",
+        "second",
+        "third",
+    ]
 
 
 def test_functions_of_durablenbs_decorators_can_be_called_and_tested_as_functions():
@@ -131,8 +119,8 @@ def test_what_is_no_decorator_is_said():
 
 
 @pytest.mark.parametrize("app", [5, None, df.DFApp, func.FunctionApp])
-def test_what_is_no_app_is_refused(app):
-    with df.TaskHub(":memory:") as hub, pytest.raises(TypeError, match="Expected a function app"):
+def test_what_is_no_app_is_refused(hub, app):
+    with pytest.raises(TypeError, match="Expected a function app"):
         hub.add_app(app)
 
 
@@ -141,7 +129,7 @@ def test_a_blueprint_of_azures_is_not_put_into_durablenbs():
         df.DFApp().register_functions(func.Blueprint())
 
 
-def test_two_functions_of_one_name_are_refused():
+def test_two_functions_of_one_name_are_refused(hub):
     app = df.DFApp()
 
     @app.function_name("same")
@@ -152,30 +140,25 @@ def test_two_functions_of_one_name_are_refused():
     @app.route(route="b")
     def second(req): ...
 
-    with (
-        df.TaskHub(":memory:") as hub,
-        pytest.raises(ValueError, match="Two functions of the app are called 'same'"),
-    ):
+    with pytest.raises(ValueError, match="Two functions of the app are called 'same'"):
         hub.add_app(app)
 
 
-@pytest.mark.parametrize("route", ["{a", "a}", "{a}/{a}", "{a:odd}", "{a:length(x)}", "x{*rest}"])
-def test_a_route_that_cannot_be_understood_is_refused(route):
+def test_a_route_that_cannot_be_understood_is_refused(hub):
     app = df.DFApp()
-    app.route(route=route)(lambda req: None)
-    with df.TaskHub(":memory:") as hub, pytest.raises(ValueError, match="route"):
+    app.route(route="{a")(lambda req: None)
+    with pytest.raises(ValueError, match="route"):
         hub.add_app(app)
 
 
-def test_in_a_hub_that_does_not_work_by_itself_timers_are_said_not_to_fire(caplog):
+def test_in_a_hub_that_does_not_work_by_itself_timers_are_said_not_to_fire(hub, caplog):
     app = df.DFApp()
 
     @app.timer_trigger(schedule="* * * * * *", arg_name="timer")
     def often(timer): ...
 
-    with df.TaskHub(":memory:", mode="kernel") as hub:
-        hub.add_app(app)
-        assert hub.clock.next_due() is None
+    hub.add_app(app)
+    assert hub.clock.next_due() is None
     assert 'fires only in a hub of mode="threads"' in caplog.text
 
 
@@ -186,7 +169,7 @@ def test_a_hub_that_is_closed_takes_no_app():
         hub.add_app(df.DFApp())
 
 
-def test_azures_decorator_for_openai_agents_says_what_to_use_instead(monkeypatch):
+def test_azures_decorator_for_openai_agents_says_what_to_use_instead(hub, monkeypatch):
     with pytest.raises(AttributeError, match=r"no decorator 'durable_openai.*hub.agent\(agent\)"):
         df.DFApp().durable_openai_agent_orchestrator
     package = "azure.durable_functions.openai_agents"
@@ -203,5 +186,5 @@ def test_azures_decorator_for_openai_agents_says_what_to_use_instead(monkeypatch
     def hello(context):
         return "never"
 
-    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match="'hello' can't run here"):
+    with pytest.raises(df.DurableError, match="'hello' can't run here"):
         hub.add_app(app)

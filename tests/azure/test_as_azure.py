@@ -39,21 +39,20 @@ def o(context):
 
 
 @pytest.fixture
-def raise_by(serve, tmp_path):
-    """Serves an app and gives what its orchestrator gets when a function of it raises a value."""
+def raise_by(served, written):
+    """Adds an app and gives what its orchestrator gets when a function of it raises a value."""
 
-    def served(imported, made="pass"):
-        (tmp_path / "function_app.py").write_text(APP.format(imported=imported, made=made))
-        app = serve(tmp_path)
+    def add(imported, made="pass"):
+        served.hub.add_app(written({"function_app.py": APP.format(imported=imported, made=made)}))
 
         def got(value):
-            handle = app.started("/api/start")
-            assert app.http.post(f"/api/raise/{handle.id}", **posted(value)).status_code == 204
+            handle = served.started("/api/start")
+            assert served.http.post(f"/api/raise/{handle.id}", **posted(value)).status_code == 204
             return handle.result(PATIENCE)
 
-        return app, got
+        return got
 
-    return served
+    return add
 
 
 def posted(value):
@@ -66,30 +65,30 @@ def waits(context):
 
 @pytest.mark.parametrize("made", ["pass", "client = df.DurableOrchestrationClient(client)"])
 def test_an_event_that_its_client_raises_arrives_as_in_azure(raise_by, made):
-    _, got = raise_by("import azure.durable_functions as df", made)
+    got = raise_by("import azure.durable_functions as df", made)
     for value in VALUES:
         assert got(value) == azures.output(waits, azures.raised(value)) == json.dumps(value)
 
 
-def test_an_event_that_is_posted_or_raised_by_the_hub_arrives_as_a_value(raise_by):
-    app, _ = raise_by("import azure.durable_functions as df")
+def test_an_event_that_is_posted_or_raised_by_the_hub_arrives_as_a_value(served, raise_by):
+    raise_by("import azure.durable_functions as df")
     for value in VALUES:
-        handle = app.started("/api/start")
-        url = app.http.get(f"/runtime/webhooks/durabletask/instances/{handle.id}").url
-        assert app.http.post(f"{url}/raiseEvent/Event", **posted(value)).status_code == 202
-        other = app.started("/api/start")
-        app.hub.client.raise_event(other.id, "Event", value)
+        handle = served.started("/api/start")
+        url = served.http.get(f"/runtime/webhooks/durabletask/instances/{handle.id}").url
+        assert served.http.post(f"{url}/raiseEvent/Event", **posted(value)).status_code == 202
+        other = served.started("/api/start")
+        served.hub.client.raise_event(other.id, "Event", value)
         expected = azures.output(waits, json.dumps(value))
         assert handle.result(PATIENCE) == other.result(PATIENCE) == expected == value
 
 
 def test_an_app_whose_import_line_was_changed_raises_values(raise_by):
-    _, got = raise_by("import durablenb as df")
+    got = raise_by("import durablenb as df")
     for value in VALUES:
         assert got(value) == value
 
 
-def test_an_app_of_a_notebook_raises_values(serve):
+def test_an_app_of_a_notebook_raises_values(served):
     app = df.DFApp()
 
     @app.route(route="raise/{id}")
@@ -97,30 +96,26 @@ def test_an_app_of_a_notebook_raises_values(serve):
     async def raises(req, client):
         await client.raise_event(req.route_params["id"], "Event", req.get_json())
 
-    @app.orchestration_trigger(context_name="context")
-    def o(context):
-        return (yield context.wait_for_external_event("Event"))
-
-    served = serve(app)
-    handle = served.hub.start("o")
+    app.orchestration_trigger(context_name="context")(waits)
+    served.hub.add_app(app)
+    handle = served.hub.start("waits")
     served.http.post(f"/api/raise/{handle.id}", json={"approved": True})
     assert handle.result(PATIENCE) == {"approved": True}
 
 
-def test_purging_without_a_beginning_is_refused_as_in_azure(serve):
-    served = serve()
+def test_purging_without_a_beginning_is_refused_as_in_azure(served):
     for made in (AzureClient(served.hub), azures.client()[0]):
         for conditions in ({}, {"runtime_status": [df.OrchestrationRuntimeStatus.Completed]}):
             with pytest.raises(
                 ValueError, match="created_time_from is required when purging instance history"
             ):
                 asyncio.run(made.purge_instance_history_by(**conditions))
-    since = datetime(2020, 1, 1, tzinfo=UTC)
+    since = datetime(2999, 1, 1, tzinfo=UTC)
     purged = asyncio.run(AzureClient(served.hub).purge_instance_history_by(since))
     assert purged.instances_deleted == 0
 
 
-def test_where_statuses_differ_is_as_the_table_says(serve):
+def test_where_statuses_differ_is_as_the_table_says(served):
     """docs/how-to/from-azure-and-back.md, "Where the two differ"."""
     made, posted = azures.client(azures.status_of())
     its = [asyncio.run(made.get_status("an id", show_input=shown)) for shown in (True, False)]
@@ -130,7 +125,6 @@ def test_where_statuses_differ_is_as_the_table_says(serve):
     with contextlib.suppress(Exception):  # there is no host that would answer
         asyncio.run(made.start_new("o", None, {"a": 1}))
     assert posted == ['{"a": 1}'], "the host keeps what is posted as JSON: a text"
-    served = serve()
     handle = served.hub.start(served.hub.orchestrator(waits), {"a": 1})
     served.hub.client.raise_event(handle.id, "Event")
     handle.wait(PATIENCE)
@@ -141,48 +135,35 @@ def test_where_statuses_differ_is_as_the_table_says(serve):
 
 
 @pytest.mark.parametrize("output", VALUES, ids=repr)
-def test_an_output_that_is_waited_for_is_the_same_body_as_in_azure(served_output, output):
-    own, azures_own = served_output(output), azures.told(output)
-    assert own.get_body() == azures_own.get_body()
-    assert (own.status_code, own.mimetype) == (azures_own.status_code, azures_own.mimetype)
-
-
-@pytest.fixture
-def served_output(serve):
-    served = serve()
-
+def test_an_output_that_is_waited_for_is_the_same_body_as_in_azure(served, output):
     @served.hub.orchestrator
     def echo(context):
         return context.get_input()
 
     client = df.DurableOrchestrationClient(served.hub)
+    started = served.hub.start(echo, output)
+    own = asyncio.run(client.wait_for_completion_or_create_check_status_response(None, started.id))
+    azures_own = azures.told(output)
+    assert own.get_body() == azures_own.get_body()
+    assert (own.status_code, own.mimetype) == (azures_own.status_code, azures_own.mimetype)
 
-    def response(output):
-        handle = served.hub.start(echo, output)
-        return asyncio.run(client.wait_for_completion_or_create_check_status_response(None, handle.id))
 
-    return response
-
-
-def test_code_that_is_right_for_values_alone_is_reported(tmp_path, caplog):
+def test_code_that_is_right_for_values_alone_is_reported(hub, written, caplog):
     text = APP.format(imported="import azure.durable_functions as df", made="pass")
-    (tmp_path / "function_app.py").write_text(text.rstrip() + '["approved"]\n')
-    with df.TaskHub(":memory:") as hub:
-        hub.add_app(tmp_path)
+    hub.add_app(written({"function_app.py": text.rstrip() + '["approved"]\n'}))
     (said,) = [one.getMessage() for one in caplog.records]
     assert "DNB407" in said
 
 
-def test_code_that_looks_whether_it_is_text_is_right_with_both():
+def test_code_that_looks_whether_it_is_text_is_right_with_both(served):
     def decides(context):
         r = yield context.wait_for_external_event("Event")
         return (json.loads(r) if isinstance(r, str) else r)["approved"]
 
     value = {"approved": True}
     assert azures.output(decides, azures.raised(value)) is azures.output(decides, json.dumps(value)) is True
-    with df.TaskHub(":memory:") as hub:
-        hub.add_orchestrator(decides)
-        for data in (value, json.dumps(value)):
-            handle = hub.start("decides")
-            hub.client.raise_event(handle.id, "Event", data)
-            assert handle.result(PATIENCE) is True
+    served.hub.add_orchestrator(decides)
+    for data in (value, json.dumps(value)):
+        handle = served.hub.start("decides")
+        served.hub.client.raise_event(handle.id, "Event", data)
+        assert handle.result(PATIENCE) is True

@@ -14,24 +14,17 @@ import durablenb as df
 from durablenb.server.requests import BODY_LIMIT, FUNCTION_LIMIT
 from tests.azure.conftest import PATIENCE
 
-
-@pytest.fixture
-def app():
-    return df.DFApp()
-
-
 # -- what it is asked ---------------------------------------------------------------------------------
 
 
-def test_a_function_is_given_the_request(app, serve):
-    @app.route(route="orders/{id:int}/{part?}")
+def test_a_function_is_given_the_request(served, route):
+    @route(route="orders/{id:int}/{part?}")
     def order(req: func.HttpRequest):
         assert isinstance(req, func.HttpRequest)
         return json.dumps(
             [req.method, dict(req.route_params), dict(req.params), req.headers["X-Own"], req.get_json()]
         )
 
-    served = serve(app)
     options = {"params": {"a": ["1", "2"], "b": "ü &"}, "headers": {"x-own": "mine"}, "json": {"c": [1]}}
     answer = served.http.post("/api/orders/7", **options)
     assert answer.json() == ["POST", {"id": "7"}, {"a": "1,2", "b": "ü &"}, "mine", {"c": [1]}]
@@ -39,23 +32,21 @@ def test_a_function_is_given_the_request(app, serve):
     assert served.http.get("/api/orders/seven").status_code == 404
 
 
-def test_its_url_is_that_by_which_it_was_asked_and_its_form_is_read(app, serve):
-    @app.route(route="form")
+def test_its_url_is_that_by_which_it_was_asked_and_its_form_is_read(served, route):
+    @route(route="form")
     def form(req):
         return f"{req.url} {req.form['name']}"
 
-    served = serve(app)
     here = served.server.url.replace("127.0.0.1", "localhost")
     answer = httpx.post(f"{here}/api/form?a=1&code={served.server.key}", data={"name": "Ada"})
     assert answer.text == f"{here}/api/form?a=1 Ada"
 
 
-def test_the_key_is_not_handed_to_functions_but_a_code_of_their_own_is(app, serve):
-    @app.route(route="secret")
+def test_the_key_is_not_handed_to_functions_but_a_code_of_their_own_is(served, route):
+    @route(route="secret")
     def secret(req):
         return json.dumps([req.url, dict(req.params), dict(req.headers)])
 
-    served = serve(app)
     key = served.server.key
     in_header = served.http.get("/api/secret?code=mine")
     in_query = httpx.get(f"{served.server.url}/api/secret?code={key}&code=mine")
@@ -64,14 +55,14 @@ def test_the_key_is_not_handed_to_functions_but_a_code_of_their_own_is(app, serv
         assert answer.json()[1] == {"code": "mine"}
 
 
-def test_the_key_is_asked_for_whatever_the_level(serve):
+def test_the_key_is_asked_for_whatever_the_level(served):
     app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
     @app.route(route="open", auth_level=func.AuthLevel.ANONYMOUS)
     def open_to_all(req):
         return "in"
 
-    served = serve(app)
+    served.hub.add_app(app)
     url = f"{served.server.url}/api/open"
     assert httpx.get(url).status_code == 401
     assert served.http.get("/api/open", headers={"Origin": "http://evil.example"}).status_code == 403
@@ -79,17 +70,15 @@ def test_the_key_is_asked_for_whatever_the_level(serve):
     assert httpx.get(f"{url}?code={served.server.key}").text == "in"
 
 
-def test_a_method_that_a_function_does_not_take_is_refused_and_the_others_are_named(app, serve):
-    @app.route(route="things", methods=["GET"])
+def test_a_method_that_a_function_does_not_take_is_refused_and_the_others_are_named(served, route):
+    @route(route="things", methods=["GET"])
     def look(req):
         return req.method
 
-    @app.function_name("change")
-    @app.route(route="things", methods=["PUT", "POST"])
+    @route(route="things", methods=["PUT", "POST"])
     def change(req):
         return "changed"
 
-    served = serve(app)
     assert served.http.get("/api/things").text == "GET"
     assert served.http.put("/api/things").text == "changed"
     refused = served.http.delete("/api/things")
@@ -99,66 +88,61 @@ def test_a_method_that_a_function_does_not_take_is_refused_and_the_others_are_na
     assert (head.status_code, head.text, head.headers["content-length"]) == (200, "", "3")
 
 
-def test_who_asks_for_the_head_of_what_is_only_posted_is_told_so(app, serve):
-    @app.route(methods=["POST"])
-    def change(req):
+def test_who_asks_for_the_head_of_what_is_only_posted_is_told_so(served, route):
+    @route(methods=["POST"])
+    def only_posted(req):
         return "changed"
 
-    refused = serve(app).http.head("/api/change")
+    refused = served.http.head("/api/only_posted")
     assert (refused.status_code, refused.headers["allow"]) == (405, "OPTIONS, POST")
 
 
-def test_of_two_routes_the_one_with_the_fixed_word_answers(app, serve):
-    @app.route(route="users/{name}")
+def test_of_two_routes_the_one_with_the_fixed_word_answers(served, route):
+    @route(route="users/{name}")
     def anybody(req):
         return req.route_params["name"]
 
-    @app.route(route="users/me")
+    @route(route="users/me")
     def me(req):
         return "myself"
 
-    served = serve(app)
     assert [served.http.get(f"/api/users/{one}").text for one in ("me", "you")] == ["myself", "you"]
-
-
-@pytest.fixture
-def sizes(app):
-    @app.route()
-    def size(req):
-        return str(len(req.get_body()))
-
-    return app
 
 
 STARTS = "/runtime/webhooks/durabletask/orchestrators/size"
 
 
-def test_a_function_takes_100_mib_as_in_azure_and_the_management_api_one(sizes, serve):
-    served = serve(sizes)
+def test_how_large_a_body_may_be_differs_by_default_as_in_azure_and_can_be_set(served, route, serve):
+    app = df.DFApp()
+
+    def size(req):
+        return str(len(req.get_body()))
+
+    @app.orchestration_trigger(context_name="context", orchestration="size")
+    def length(context):
+        return len(context.get_input())
+
+    route()(size)
     assert FUNCTION_LIMIT == 104_857_600
     large = b" " * 3 * BODY_LIMIT
     assert served.http.post("/api/size", content=large).text == str(len(large))
     assert served.http.post(STARTS, content=large).status_code == 413
 
-
-def test_how_large_a_body_may_be_can_be_set(sizes, serve):
-    @sizes.orchestration_trigger(context_name="context")
-    def size(context):
-        return len(context.get_input())
-
-    served = serve(sizes, body_limit=2_000_000)
+    app.route()(size)
+    limited = serve(app, body_limit=2_000_000)
     for bytes_, is_taken in ((2_000_000, True), (2_000_001, False)):
         text = b'"' + b"x" * (bytes_ - 2) + b'"'
-        assert served.http.post("/api/size", content=text).status_code == (200 if is_taken else 413)
-        answer = served.http.post(STARTS, content=text)
+        assert limited.http.post("/api/size", content=text).status_code == (200 if is_taken else 413)
+        answer = limited.http.post(STARTS, content=text)
         assert answer.status_code == (202 if is_taken else 413)
         assert is_taken or "body_limit" in answer.json()["ExceptionMessage"]
 
 
-@pytest.mark.parametrize("limit", [0, -1, 1.5, "1", True])
-def test_a_limit_that_is_no_number_of_bytes_is_refused(limit):
-    with df.TaskHub(":memory:") as hub, pytest.raises(ValueError, match="a number of bytes"):
-        hub.serve(port=0, body_limit=limit)
+def test_a_limit_that_is_no_number_of_bytes_is_refused():
+    with df.TaskHub(":memory:") as hub:
+        for limit in (0, -1, 1.5, "1", True):
+            with pytest.raises(ValueError, match="a number of bytes"):
+                hub.serve(port=0, body_limit=limit)
 
 
 def test_the_management_api_comes_before_functions(serve):
@@ -173,12 +157,12 @@ def test_the_management_api_comes_before_functions(serve):
     assert served.http.get("/runtime/webhooks/durabletask/instances").json() == []
 
 
-def test_a_function_may_ask_what_it_is_called_in(app, serve):
-    @app.route()
+def test_a_function_may_ask_what_it_is_called_in(served, route):
+    @route()
     def about(req, context: func.Context):
         return f"{context.function_name} {len(context.invocation_id)}"
 
-    assert serve(app).http.get("/api/about").text == "about 36"
+    assert served.http.get("/api/about").text == "about 36"
 
 
 def test_an_asgi_and_a_wsgi_app_are_served_whole(serve):
@@ -218,17 +202,17 @@ def test_an_asgi_and_a_wsgi_app_are_served_whole(serve):
         (lambda: func.HttpResponse("é", charset="latin-1"), 200, "text/plain; charset=latin-1", b"\xe9"),
     ],
 )
-def test_what_a_function_returns_is_the_answer(app, serve, made, status, kind, body):
-    @app.route()
+def test_what_a_function_returns_is_the_answer(served, route, made, status, kind, body):
+    @route()
     def answers(req):
         return made()
 
-    answer = serve(app).http.get("/api/answers")
+    answer = served.http.get("/api/answers")
     assert (answer.status_code, answer.headers.get("content-type"), answer.content) == (status, kind, body)
 
 
-def test_headers_are_kept_and_how_it_is_sent_is_the_servers_matter(app, serve):
-    @app.route()
+def test_headers_are_kept_and_how_it_is_sent_is_the_servers_matter(served, route):
+    @route()
     def answers(req):
         response = func.HttpResponse(
             "abc", headers={"X-Own": "1", "Content-Length": "7", "Transfer-Encoding": "x"}
@@ -237,7 +221,7 @@ def test_headers_are_kept_and_how_it_is_sent_is_the_servers_matter(app, serve):
         response.headers.add("Set-Cookie", "b=2")
         return response
 
-    answer = serve(app).http.get("/api/answers")
+    answer = served.http.get("/api/answers")
     assert (answer.text, answer.headers["x-own"], answer.headers["content-length"]) == ("abc", "1", "3")
     assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -254,14 +238,14 @@ def test_headers_are_kept_and_how_it_is_sent_is_the_servers_matter(app, serve):
         lambda: func.HttpResponse(headers={"X-Own": "✓"}),
     ],
 )
-def test_a_failure_is_a_500_that_tells_nothing_and_is_logged(app, serve, caplog, made):
-    @app.route()
+def test_a_failure_is_a_500_that_tells_nothing_and_is_logged(served, route, caplog, made):
+    @route()
     def fails(req):
         password = "hunter2"
         assert password
         return made()
 
-    answer = serve(app).http.get("/api/fails")
+    answer = served.http.get("/api/fails")
     assert answer.status_code == 500
     assert answer.json() == {
         "Message": "The function failed",
@@ -273,13 +257,15 @@ def test_a_failure_is_a_500_that_tells_nothing_and_is_logged(app, serve, caplog,
     assert "Traceback" in caplog.text
 
 
-def test_a_function_that_needs_another_service_fails_and_says_why(app, serve, caplog):
+def test_a_function_that_needs_another_service_fails_and_says_why(served, caplog):
+    app = df.DFApp()
+
     @app.route()
     @app.cosmos_db_input(arg_name="orders", database_name="shop", container_name="orders")
     def needs(req, orders):
         return str(orders)
 
-    served = serve(app)
+    served.hub.add_app(app)
     assert "takes 'orders' from cosmosDb, which durablenb doesn't have: its calls fail" in caplog.text
     assert served.http.get("/api/needs").status_code == 500
     assert "has the input binding 'orders' of the type cosmosDb" in caplog.text
@@ -288,38 +274,36 @@ def test_a_function_that_needs_another_service_fails_and_says_why(app, serve, ca
 # -- where it runs ------------------------------------------------------------------------------------
 
 
-def test_functions_run_on_threads_and_never_on_the_servers_loop(app, serve):
-    @app.route()
+def test_functions_run_on_threads_and_never_on_the_servers_loop(served, route):
+    @route()
     def plain(req):
         return threading.current_thread().name
 
-    @app.route()
+    @route()
     async def asynchronous(req):
         asyncio.get_running_loop()
         return threading.current_thread().name
 
-    served = serve(app)
     names = [served.http.get(f"/api/{one}").text for one in ("plain", "asynchronous", "asynchronous")]
     assert all(name.startswith("durablenb-function-") for name in names)
     assert names[1] == names[2], "all of them share one event loop, as in Azure"
 
 
-def test_functions_that_block_hold_up_neither_the_server_nor_each_other(app, serve):
+def test_functions_that_block_hold_up_neither_the_server_nor_each_other(served, route):
     go_on, blocking = threading.Event(), threading.Barrier(3, timeout=PATIENCE)
 
-    @app.route()
+    @route()
     def blocks(req):
         blocking.wait()
         go_on.wait(PATIENCE)
         return "done"
 
-    @app.route()
+    @route()
     async def blocks_its_loop(req):
         blocking.wait()
         go_on.wait(PATIENCE)
         return "done"
 
-    served = serve(app)
     answers = []
 
     def ask(name):
@@ -336,20 +320,20 @@ def test_functions_that_block_hold_up_neither_the_server_nor_each_other(app, ser
     assert answers == ["done", "done"]
 
 
-def test_a_decorated_async_function_is_awaited(app, serve):
+def test_a_decorated_async_function_is_awaited(served, route):
     async def inner(req):
         await asyncio.sleep(0)
         return "awaited"
 
-    @app.route()
+    @route()
     def wrapped(req):
         return inner(req)
 
-    assert serve(app).http.get("/api/wrapped").text == "awaited"
+    assert served.http.get("/api/wrapped").text == "awaited"
 
 
-def test_closing_the_hub_waits_for_functions_and_starts_no_more(app, serve):
-    ended, begun = [], threading.Event()
+def test_closing_the_hub_waits_for_functions_and_starts_no_more(serve):
+    app, ended, begun = df.DFApp(), [], threading.Event()
 
     @app.timer_trigger(schedule="0 0 0 1 1 *", arg_name="timer", run_on_startup=True)
     def slow(timer):
@@ -357,15 +341,16 @@ def test_closing_the_hub_waits_for_functions_and_starts_no_more(app, serve):
         time.sleep(0.2)
         ended.append(True)
 
+    before = set(threading.enumerate())
     served = serve(app)
     assert begun.wait(PATIENCE)
     served.hub.close()
     assert ended == [True]
-    assert not [one for one in threading.enumerate() if one.name.startswith(("durablenb-f", "durablenb-ti"))]
+    assert set(threading.enumerate()) <= before
 
 
-def test_a_function_that_is_not_done_when_the_server_closes_is_no_failure(app, serve, caplog):
-    begun, go_on = threading.Event(), threading.Event()
+def test_a_function_that_is_not_done_when_the_server_closes_is_no_failure(serve, caplog):
+    app, begun, go_on = df.DFApp(), threading.Event(), threading.Event()
 
     @app.route()
     def slow(req):
@@ -384,8 +369,8 @@ def test_a_function_that_is_not_done_when_the_server_closes_is_no_failure(app, s
     assert [one for one in caplog.records if one.exc_info] == []
 
 
-def test_a_function_may_close_the_hub(app, serve):
-    closed = threading.Event()
+def test_a_function_may_close_the_hub(serve):
+    app, closed = df.DFApp(), threading.Event()
 
     @app.route()
     def ends(req):
@@ -400,21 +385,20 @@ def test_a_function_may_close_the_hub(app, serve):
         served.hub.start("anything")
 
 
-@pytest.mark.parametrize("name", ["plain", "asynchronous"])
-def test_a_function_that_ends_the_process_ends_itself_alone(app, serve, caplog, name):
-    @app.route()
-    def plain(req):
+def test_a_function_that_ends_the_process_ends_itself_alone(served, route, caplog):
+    @route()
+    def ends_a_thread(req):
         raise SystemExit(3)
 
-    @app.route()
-    async def asynchronous(req):
-        raise SystemExit(3)
+    @route()
+    async def ends_the_loop(req):
+        raise SystemExit(4)
 
-    @app.route()
+    @route()
     async def other(req):
         return "here"
 
-    served = serve(app)
-    assert served.http.get(f"/api/{name}").status_code == 500
-    assert "ended by SystemExit(3)" in caplog.text
-    assert served.http.get("/api/other").text == "here"
+    for name, code in (("ends_a_thread", 3), ("ends_the_loop", 4)):
+        assert served.http.get(f"/api/{name}").status_code == 500
+        assert f"ended by SystemExit({code})" in caplog.text
+        assert served.http.get("/api/other").text == "here"

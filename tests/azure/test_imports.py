@@ -33,10 +33,10 @@ def test_modules_and_paths_are_as_they_were(folder, monkeypatch):
     assert sys.modules["shared_by_name"] is notebooks
 
 
-def test_they_are_even_if_the_app_fails(folder):
+def test_they_are_even_if_the_app_fails(hub, folder):
     path, modules = list(sys.path), dict(sys.modules)
     (folder / "function_app.py").write_text("import shared_by_name, azure.durable_functions\n1 / 0\n")
-    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match="ZeroDivisionError"):
+    with pytest.raises(df.DurableError, match="ZeroDivisionError"):
         hub.add_app(folder)
     assert sys.path == path
     assert {name for name in sys.modules if name not in modules and "durablenb" not in name} == set()
@@ -71,25 +71,28 @@ def test_names_of_azures_inner_modules_are_durablenbs(folder):
     assert isinstance(TaskBase, type)
 
 
-def test_a_module_that_durablenb_does_not_have_is_said(folder):
-    with AppImports(folder), pytest.raises(ModuleNotFoundError, match=r"durable_functions\.openai_agents"):
-        import azure.durable_functions.openai_agents  # noqa: F401
+@pytest.mark.parametrize(
+    ("statement", "error", "said"),
+    [
+        (
+            "import azure.durable_functions.openai_agents",
+            ModuleNotFoundError,
+            r"durable_functions\.openai_agents",
+        ),
+        ("from azure.durable_functions import DurableHttpRequest", ImportError, "DurableHttpRequest"),
+        (
+            "import azure.durable_functions as df; df.DurableFunctionsClient",
+            AttributeError,
+            "'DurableFunctionsClient', a name of version 2",
+        ),
+    ],
+)
+def test_a_name_that_durablenb_does_not_have_is_said(folder, statement, error, said):
+    with AppImports(folder), pytest.raises(error, match=said):
+        exec(statement, {})
 
 
-def test_a_name_that_durablenb_does_not_have_is_said(folder):
-    with AppImports(folder), pytest.raises(ImportError, match="DurableHttpRequest"):
-        from azure.durable_functions import DurableHttpRequest  # noqa: F401
-
-
-def test_a_name_of_azures_version_2_is_said_to_be_one(folder):
-    with AppImports(folder):
-        import azure.durable_functions as stand_in
-
-        with pytest.raises(AttributeError, match="'DurableFunctionsClient', a name of version 2"):
-            stand_in.DurableFunctionsClient
-
-
-def test_azures_smaller_names_are_there_and_are_as_azures(folder):
+def test_azures_smaller_names_are_there_and_are_as_azures(hub, folder):
     from azure.durable_functions import constants as azures_constants
     from azure.durable_functions.models import DurableOrchestrationBindings as azures_bindings
     from azure.durable_functions.models.TokenSource import ManagedIdentityTokenSource as azures_token
@@ -113,14 +116,13 @@ def test_azures_smaller_names_are_there_and_are_as_azures(folder):
     token = ManagedIdentityTokenSource("https://vault")
     assert isinstance(token, TokenSource)
     assert token.to_json() == azures_token("https://vault").to_json()
-    with df.TaskHub(":memory:") as hub:
 
-        @hub.orchestrator
-        def asks(context):
-            return (yield context.call_http("GET", "https://example.org", token_source=token))
+    @hub.orchestrator
+    def asks(context):
+        return (yield context.call_http("GET", "https://example.org", token_source=token))
 
-        with pytest.raises(df.TaskFailedError, match="Pass one in headers"):
-            hub.run(asks)
+    with pytest.raises(df.TaskFailedError, match="Pass one in headers"):
+        hub.run(asks)
     assert DurableOrchestrationBindings is same_bindings
     mine, its = DurableOrchestrationBindings.from_json(BINDING), azures_bindings.from_json(BINDING)
     for name in ("task_hub_name", "creation_urls", "management_urls", "rpc_base_url"):
@@ -179,14 +181,12 @@ def test_an_orchestrator_is_driven_in_a_test_as_by_azures_wrapper(folder):
     assert list(orchestrator_generator_wrapper(returns_at_once("c"))) == ["c"]
 
 
-def test_two_apps_with_modules_of_one_name_do_not_meet(tmp_path, serve):
+def test_two_apps_with_modules_of_one_name_do_not_meet(written, served):
     text = "import azure.functions as f\nimport own\napp = f.FunctionApp()\n@app.route()\n"
-    text += "def {0}(req): return own.NAME\n"
     for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "function_app.py").write_text(text.format(name))
-        (tmp_path / name / "own.py").write_text(f"NAME = {name!r}\n")
-    served = serve(tmp_path / "first", tmp_path / "second")
+        app = f"{text}def {name}(req): return own.NAME\n"
+        folder = written({f"{name}/function_app.py": app, f"{name}/own.py": f"NAME = {name!r}\n"})
+        served.hub.add_app(folder / name)
     assert served.http.get("/api/first").text == "first"
     assert served.http.get("/api/second").text == "second"
 

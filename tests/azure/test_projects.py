@@ -1,7 +1,7 @@
 """Function apps in a folder run as they are: of model v2, and of model v1."""
 
-import json
 import logging
+import sys
 
 import pytest
 
@@ -9,21 +9,26 @@ import durablenb as df
 from tests.azure.conftest import APPS, PATIENCE
 
 
-def test_an_app_of_model_v2_answers_starts_and_counts(serve):
-    served = serve(APPS / "decorated")
-    handle = served.started("/api/orchestrators/greet", json="London")
+@pytest.fixture(scope="module")
+def decorated(served):
+    """A hub with an app of model v2."""
+    served.hub.add_app(APPS / "decorated")
+    return served
+
+
+def test_an_app_of_model_v2_answers_starts_and_counts(decorated):
+    handle = decorated.started("/api/orchestrators/greet", json="London")
     assert handle.result(PATIENCE) == "Hello London!"
-    assert served.http.get("/api/counters/greetings").json() == 1
-    assert served.http.get("/api/counters/none").status_code == 404
+    assert decorated.http.get("/api/counters/greetings").json() == 1
+    assert decorated.http.get("/api/counters/none").status_code == 404
 
 
-def test_the_default_version_of_host_json_is_that_of_a_start_without_one(serve):
-    served = serve(APPS / "decorated")
-    handle = served.started("/api/orchestrators/Waiting")
-    served.hub.client.raise_event(handle.id, "ApprovalEvent", True)
+def test_the_default_version_of_host_json_is_that_of_a_start_without_one(decorated):
+    handle = decorated.started("/api/orchestrators/Waiting")
+    decorated.hub.client.raise_event(handle.id, "ApprovalEvent", True)
     assert handle.result(PATIENCE) == ["1.0", True]
-    other = served.hub.start("Waiting", version="0.9")
-    served.hub.client.raise_event(other.id, "ApprovalEvent", False)
+    other = decorated.hub.start("Waiting", version="0.9")
+    decorated.hub.client.raise_event(other.id, "ApprovalEvent", False)
     assert other.result(PATIENCE) == ["0.9", False]
 
 
@@ -38,35 +43,21 @@ def test_an_app_of_model_v1_does_too_under_its_own_prefix(serve, caplog):
     ]
 
 
-def test_a_trigger_of_another_kind_is_said_once(serve, caplog):
-    served = serve(APPS / "decorated", APPS / "decorated")
+def test_a_trigger_of_another_kind_is_said_once(caplog):
+    with df.TaskHub(":memory:") as hub:
+        for _ in range(2):
+            hub.add_app(APPS / "decorated")
+        assert hub.clock.next_due().hour == 4, "its timer waits for its schedule"
     said = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert said == [
         "The function 'on_order' has a queueTrigger, which durablenb doesn't have: nothing calls it."
     ]
-    assert served.hub.clock.next_due().hour == 4, "its timer waits for its schedule"
 
 
-@pytest.fixture
-def app(tmp_path):
-    def write(**files):
-        for name, text in files.items():
-            place = (
-                tmp_path
-                / "an_app"
-                / name.replace("__in__", "/").replace("_py", ".py").replace("_json", ".json")
-            )
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text if isinstance(text, str) else json.dumps(text))
-        return tmp_path / "an_app"
-
-    return write
-
-
-def test_an_app_whose_import_line_was_changed_is_one_too(app, serve):
+def test_an_app_whose_import_line_was_changed_is_one_too(served, written):
     parts = "import durablenb as df\nbp = df.Blueprint()\n@bp.route()\ndef hello(req):\n    return 'Hello!'\n"
     text = "import durablenb as df\nfrom parts import bp\napp = df.DFApp()\napp.register_functions(bp)\n"
-    served = serve(app(function_app_py=text, parts_py=parts))
+    served.hub.add_app(written({"function_app.py": text, "parts.py": parts}))
     assert served.http.get("/api/hello").text == "Hello!"
 
 
@@ -82,6 +73,7 @@ def test_an_app_whose_import_line_was_changed_is_one_too(app, serve):
         ),
         ("import os\n\nif True\n", r"function_app\.py, line 3: SyntaxError: expected ':'"),
         ("def fails():\n    return 1 / 0\n\n\nfails()\n", r"function_app\.py, line 2: ZeroDivisionError"),
+        ("import inner\n", r"inner\.py, line 2: Attribute"),
         ("app = None\n", "no function app at its top level"),
         (
             "import azure.functions as f\na, b = f.FunctionApp(), f.FunctionApp()\n",
@@ -89,56 +81,41 @@ def test_an_app_whose_import_line_was_changed_is_one_too(app, serve):
         ),
     ],
 )
-def test_an_app_that_fails_to_load_names_the_line(app, text, said):
-    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match=said):
-        hub.add_app(app(function_app_py=text))
+def test_an_app_that_fails_to_load_names_the_line(hub, written, text, said):
+    with pytest.raises(df.DurableError, match=said):
+        hub.add_app(written({"function_app.py": text, "inner.py": "x = 1\ny = x.z\n"}))
 
 
-def test_the_line_is_that_of_the_module_in_which_it_happened(app):
-    folder = app(function_app_py="import inner\n", inner_py="x = 1\ny = x.z\n")
-    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match=r"inner\.py, line 2: Attribute"):
-        hub.add_app(folder)
+def test_without_azure_functions_it_says_what_to_install(hub, written, monkeypatch):
+    monkeypatch.setitem(sys.modules, "azure.functions", None)
+    with pytest.raises(df.DurableError, match=r"pip install 'durablenb\[azure\]'"):
+        hub.add_app(written({"function_app.py": "import azure.functions\n"}))
 
 
-def test_without_azure_functions_it_says_what_to_install(app, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "azure.functions", None)
-    with (
-        df.TaskHub(":memory:") as hub,
-        pytest.raises(df.DurableError, match=r"pip install 'durablenb\[azure\]'"),
-    ):
-        hub.add_app(app(function_app_py="import azure.functions\n"))
+ACTIVITY = {"bindings": [{"type": "activityTrigger", "name": "a"}]}
 
 
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"notes_py": ""}, r"no function app in .*neither function_app\.py nor folders with function\.json"),
-        ({"A__in__function_json": "{"}, r"function\.json isn't JSON"),
-        ({"A__in__function_json": "[]"}, r"function\.json isn't a JSON object"),
-        ({"A__in__function_json": {"bindings": []}}, "has no trigger, or more than one"),
+        ({"notes.py": ""}, r"no function app in .*neither function_app\.py nor folders with function\.json"),
+        ({"A/function.json": "{"}, r"function\.json isn't JSON"),
+        ({"A/function.json": "[]"}, r"function\.json isn't a JSON object"),
+        ({"A/function.json": {"bindings": []}}, "has no trigger, or more than one"),
+        ({"A/function.json": ACTIVITY}, "no file .*__init__"),
         (
-            {"A__in__function_json": {"bindings": [{"type": "activityTrigger", "name": "a"}]}},
-            "no file .*__init__",
-        ),
-        (
-            {
-                "A__in__function_json": {
-                    "bindings": [{"type": "activityTrigger", "name": "a"}],
-                    "scriptFile": "s.py",
-                },
-                "A__in__s_py": "",
-            },
+            {"A/function.json": {**ACTIVITY, "scriptFile": "s.py"}, "A/s.py": ""},
             r"s\.py has no function 'main'",
         ),
     ],
 )
-def test_a_folder_that_is_no_app_says_what_is_missing(app, files, said):
-    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match=said):
-        hub.add_app(app(**files))
+def test_a_folder_that_is_no_app_says_what_is_missing(hub, written, files, said):
+    with pytest.raises(df.DurableError, match=said):
+        hub.add_app(written(files))
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path):
-    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match="There is no folder"):
+def test_a_folder_that_is_not_there_is_said(hub, tmp_path):
+    with pytest.raises(df.DurableError, match="There is no folder"):
         hub.add_app(tmp_path / "nowhere")
 
 
@@ -162,17 +139,17 @@ def later(timer): ...
     ("schedule", "said"),
     [("%No_Such_Setting%", "setting 'No_Such_Setting' is missing"), ("often", "'often'")],
 )
-def test_of_an_app_with_a_mistake_nothing_is_registered(app, serve, schedule, said):
-    served = serve()
+def test_of_an_app_with_a_mistake_nothing_is_registered(served, written, schedule, said):
     with pytest.raises((df.DurableError, ValueError), match=said):
-        served.hub.add_app(app(function_app_py=TIMED.format(schedule=schedule)))
+        served.hub.add_app(written({"function_app.py": TIMED.format(schedule=schedule)}))
     assert served.http.get("/api/first").status_code == 404
 
 
-def test_a_setting_comes_from_the_environment_before_the_file(app, monkeypatch):
-    values = {"Values": {"Schedule": "0 0 5 * * *"}}
-    folder = app(function_app_py=TIMED.format(schedule="%Schedule%"), local_settings_json="")
-    (folder / "local_settings.json").rename(folder / "local.settings.json").write_text(json.dumps(values))
+def test_a_setting_comes_from_the_environment_before_the_file(written, monkeypatch):
+    settings = {"Values": {"Schedule": "0 0 5 * * *"}}
+    folder = written(
+        {"function_app.py": TIMED.format(schedule="%Schedule%"), "local.settings.json": settings}
+    )
     monkeypatch.setenv("Schedule", "0 0 6 * * *")
     with df.TaskHub(":memory:") as hub:
         hub.add_app(folder)

@@ -62,6 +62,9 @@ def test_fixed_words_come_before_parameters_and_those_before_all_that_is_left():
     ("template", "said"),
     [
         ("a/{b", "can't be understood"),
+        ("a}", "can't be understood"),
+        ("x{*rest}", "must be between slashes"),
+        ("{a:length(x)}", r"constraint 'length\(x\)'"),
         ("{}", "can't be understood"),
         ("{a}/{a}", "a parameter twice"),
         ("{a:even}", r"constraint 'even'; known are alpha, bool"),

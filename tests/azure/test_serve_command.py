@@ -9,28 +9,24 @@ import sys
 import httpx
 import pytest
 
+from durablenb import cli
 from tests.azure.conftest import APPS, PATIENCE
 
 
 @pytest.fixture
-def serve(tmp_path):
-    begun = []
-
-    def begin(app):
-        command = [sys.executable, "-m", "durablenb", "serve", "flows.duckdb", str(app), "--port", "0"]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        environment = {**os.environ, "DURABLENB_KEY": "a-key"}
-        begun.append(subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes))
-        return begun[-1]
-
-    yield begin
-    for one in begun:
-        one.kill()
-        one.communicate()
+def process(tmp_path):
+    app = str(APPS / "decorated")
+    command = [sys.executable, "-m", "durablenb", "serve", "flows.duckdb", app, "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "DURABLENB_KEY": "a-key"}, **pipes
+    ) as begun:
+        yield begun
+        begun.kill()
 
 
-def test_its_functions_are_listed_and_answer_with_the_settings_that_are_kept_beside_them(serve):
-    process, said = serve(APPS / "decorated"), ""
+def test_its_functions_are_listed_and_answer_with_the_settings_that_are_kept_beside_them(process):
+    said = ""
     while "Ctrl+C" not in said:
         line = process.stdout.readline()
         assert line, process.stderr.read()
@@ -51,12 +47,11 @@ def test_its_functions_are_listed_and_answer_with_the_settings_that_are_kept_bes
     )
 
 
-def test_an_app_that_fails_to_load_is_said_in_a_line(serve, tmp_path):
-    (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "function_app.py").write_text("import os\n1 / 0\n")
-    process = serve(tmp_path / "app")
-    out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out) == (1, "")
+def test_an_app_that_fails_to_load_is_said_in_a_line(written, tmp_path, capsys):
+    app = written({"function_app.py": "import os\n1 / 0\n"})
+    assert cli.main(["serve", str(tmp_path / "flows.duckdb"), str(app), "--port", "0"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
     assert re.fullmatch(
         r"durablenb: .* function_app\.py, line 2: ZeroDivisionError: division by zero\.\n", err
     )

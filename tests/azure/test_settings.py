@@ -1,11 +1,9 @@
 """What an app's settings say: which of its functions are disabled, and which there are."""
 
-import json
-
 import pytest
 
 import durablenb as df
-from durablenb.azure.settings import local_settings
+from durablenb.azure.settings import Settings, local_settings
 from tests.azure.conftest import PATIENCE
 
 APP = """
@@ -41,25 +39,13 @@ def late(timer): ...
 """
 
 
-@pytest.fixture
-def app(tmp_path):
-    """Writes an app with these settings, and this beside them in host.json."""
-
-    def write(values=None, **host):
-        (tmp_path / "function_app.py").write_text(APP)
-        (tmp_path / "local.settings.json").write_text(json.dumps({"Values": values or {}}))
-        (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", **host}))
-        return tmp_path
-
-    return write
-
-
 def disabled(*names, value="true"):
     return {f"AzureWebJobs.{name}.Disabled": value for name in names}
 
 
-def test_a_function_that_a_setting_disables_is_not_called(app, serve):
-    served = serve(app(disabled("Other", "say_hello", "Counter", "early")))
+def test_a_function_that_a_setting_disables_is_not_called(written, serve):
+    values = disabled("Other", "say_hello", "Counter", "early")
+    served = serve(written({"function_app.py": APP, "local.settings.json": {"Values": values}}))
     assert served.http.get("/api/shown").text == "shown"
     assert served.http.get("/api/other").status_code == 404
     assert served.hub.clock.next_due().hour == 6
@@ -70,27 +56,19 @@ def test_a_function_that_a_setting_disables_is_not_called(app, serve):
         served.hub.client.signal_entity(df.EntityId("Counter", "a"), "add")
 
 
-@pytest.mark.parametrize("value", ["True", "1", True, 1])
-def test_names_are_compared_without_case_and_the_value_may_be_one(app, serve, value):
-    served = serve(app({"azurewebjobs.OTHER.disabled": value}))
-    assert served.http.get("/api/other").status_code == 404
+@pytest.mark.parametrize(
+    ("value", "is_disabled"),
+    [*((one, True) for one in ("true", "True", "1")), *((one, False) for one in ("false", "0", "", "yes"))],
+)
+def test_a_function_is_disabled_by_true_or_1_and_names_are_compared_without_case(
+    monkeypatch, value, is_disabled
+):
+    assert Settings({"azurewebjobs.OTHER.disabled": value}).disables("Other") is is_disabled
+    monkeypatch.setenv("AzureWebJobs.Other.Disabled", value)  # the environment comes before the file
+    assert Settings(disabled("Other", value="0" if is_disabled else "1")).disables("Other") is is_disabled
 
 
-@pytest.mark.parametrize("value", ["false", "0", "", "yes", False])
-def test_any_other_value_leaves_it_enabled(app, serve, value):
-    served = serve(app(disabled("Other", value=value)))
-    assert served.http.get("/api/other").text == "hidden"
-
-
-@pytest.mark.parametrize(("value", "status"), [("true", 404), ("false", 200)])
-def test_the_environment_comes_before_the_file(app, serve, monkeypatch, value, status):
-    monkeypatch.setenv("AzureWebJobs.Other.Disabled", value)
-    served = serve(app(disabled("Other", value="false" if value == "true" else "true")))
-    assert served.http.get("/api/other").status_code == status
-    assert served.http.get("/api/shown").status_code == 200
-
-
-def test_the_environment_holds_for_an_app_of_a_notebook(serve, monkeypatch):
+def test_the_environment_holds_for_an_app_of_a_notebook(served, monkeypatch):
     app = df.DFApp()
 
     @app.route()
@@ -102,23 +80,22 @@ def test_the_environment_holds_for_an_app_of_a_notebook(serve, monkeypatch):
         return "second"
 
     monkeypatch.setenv("AzureWebJobs.second.Disabled", "1")
-    served = serve(app)
+    served.hub.add_app(app)
     assert served.http.get("/api/first").text == "first"
     assert served.http.get("/api/second").status_code == 404
 
 
-@pytest.mark.parametrize(("said", "is_there"), [("IS_OFF", False), ("IS_ON", True), (False, True)])
-def test_function_json_may_name_the_setting_that_disables_it(tmp_path, serve, said, is_there):
-    for name, disabled in (("First", said), ("Second", False)):
-        (tmp_path / name).mkdir()
-        bindings = [{"name": "req", "type": "httpTrigger"}, {"name": "$return", "type": "http"}]
-        described = {"scriptFile": "__init__.py", "bindings": bindings, "disabled": disabled}
-        (tmp_path / name / "function.json").write_text(json.dumps(described))
-        (tmp_path / name / "__init__.py").write_text(f"def main(req): return {name!r}")
-    (tmp_path / "local.settings.json").write_text('{"Values": {"IS_OFF": "1", "IS_ON": "false"}}')
-    served = serve(tmp_path)
-    assert served.http.get("/api/Second").text == "Second"
-    assert (served.http.get("/api/First").status_code == 200) is is_there
+BINDINGS = [{"name": "req", "type": "httpTrigger"}, {"name": "$return", "type": "http"}]
+
+
+def test_function_json_may_name_the_setting_that_disables_it(written, served):
+    files = {"local.settings.json": {"Values": {"IS_OFF": True, "IS_ON": "false"}}}
+    for name, said in (("Off", "IS_OFF"), ("On", "IS_ON"), ("Always", False)):
+        files[f"{name}/function.json"] = {"bindings": BINDINGS, "disabled": said}
+        files[f"{name}/__init__.py"] = f"def main(req): return {name!r}"
+    served.hub.add_app(written(files))
+    answers = [served.http.get(f"/api/{name}").status_code for name in ("Off", "On", "Always")]
+    assert answers == [404, 200, 200]
 
 
 # -- the file ---------------------------------------------------------------------------------------
@@ -139,12 +116,8 @@ LENIENT = r"""
 """
 
 
-def test_local_settings_may_have_comments_and_commas_at_the_end(app, serve):
-    folder = app()
-    (folder / "local.settings.json").write_text(LENIENT)
-    served = serve(folder)
-    assert served.http.get("/api/other").status_code == 404
-    assert local_settings(folder) == {
+def test_local_settings_may_have_comments_and_commas_at_the_end(written):
+    assert local_settings(written({"local.settings.json": LENIENT})) == {
         "URL": "https://example.org/a//b",
         "QUOTED": 'a " // b, }',
         "LIST": "[1, 2,]",
@@ -161,25 +134,22 @@ def test_local_settings_may_have_comments_and_commas_at_the_end(app, serve):
         ("[]", "a JSON object"),
     ],
 )
-def test_what_is_no_json_otherwise_is_refused_with_its_line(app, text, said):
-    folder = app()
-    (folder / "local.settings.json").write_text(text)
-    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match=said):
-        hub.add_app(folder)
+def test_what_is_no_json_otherwise_is_refused_with_its_line(hub, written, text, said):
+    with pytest.raises(df.DurableError, match=said):
+        hub.add_app(written({"function_app.py": APP, "local.settings.json": text}))
 
 
-def test_without_values_there_are_none(app):
-    for text in ("{}", '{"Values": null}'):
-        folder = app()
-        (folder / "local.settings.json").write_text(text)
-        assert local_settings(folder) == {}
+@pytest.mark.parametrize("text", ["{}", '{"Values": null}'])
+def test_without_values_there_are_none(written, text):
+    assert local_settings(written({"local.settings.json": text})) == {}
 
 
 # -- host.json --------------------------------------------------------------------------------------
 
 
-def test_the_functions_that_host_json_names_are_the_only_ones(app, serve):
-    served = serve(app(functions=["shown", "LATE", "o", "say_bye"]))
+def test_the_functions_that_host_json_names_are_the_only_ones(written, serve):
+    functions = {"functions": ["shown", "LATE", "o", "say_bye"]}
+    served = serve(written({"function_app.py": APP, "host.json": functions}))
     assert served.http.get("/api/shown").text == "shown"
     assert served.http.get("/api/other").status_code == 404
     assert served.hub.clock.next_due().hour == 6
@@ -187,15 +157,11 @@ def test_the_functions_that_host_json_names_are_the_only_ones(app, serve):
     assert served.http.post("/admin/functions/early").status_code == 404
 
 
-def test_of_model_v1_the_others_are_not_imported(tmp_path, serve):
-    for name in ("First", "Second"):
-        (tmp_path / name).mkdir()
-        bindings = [{"name": "req", "type": "httpTrigger"}, {"name": "$return", "type": "http"}]
-        (tmp_path / name / "function.json").write_text(json.dumps({"bindings": bindings}))
-    (tmp_path / "First" / "__init__.py").write_text("def main(req): return 'first'")
-    (tmp_path / "Second" / "__init__.py").write_text("1 / 0")
-    (tmp_path / "host.json").write_text('{"functions": ["first"]}')
-    assert serve(tmp_path).http.get("/api/First").text == "first"
+def test_of_model_v1_the_others_are_not_imported(written, served):
+    files = {f"{name}/function.json": {"bindings": BINDINGS} for name in ("First", "Second")}
+    files |= {"First/__init__.py": "def main(req): return 'first'", "Second/__init__.py": "1 / 0"}
+    served.hub.add_app(written({**files, "host.json": {"functions": ["first"]}}))
+    assert served.http.get("/api/First").text == "first"
 
 
 STARTING = """
@@ -218,14 +184,23 @@ def o(context):
 """
 
 
-@pytest.mark.parametrize("imported", ["import azure.durable_functions as df", "import durablenb as df"])
-@pytest.mark.parametrize("made", ["pass", "client = df.DurableOrchestrationClient(client)"])
-@pytest.mark.parametrize("states", ["AnyState", "NonRunningStates", None])
-def test_host_json_says_whether_a_start_replaces_an_open_instance(tmp_path, serve, imported, made, states):
+OWN, AZURES = "import durablenb as df", "import azure.durable_functions as df"
+MADE, GIVEN = "client = df.DurableOrchestrationClient(client)", "pass"
+
+
+@pytest.mark.parametrize(
+    ("states", "imported", "made"),
+    [
+        *(("AnyState", imported, made) for imported in (OWN, AZURES) for made in (MADE, GIVEN)),
+        ("NonRunningStates", AZURES, GIVEN),
+        (None, OWN, MADE),
+    ],
+)
+def test_host_json_says_whether_a_start_replaces_an_open_instance(written, served, states, imported, made):
     durable = {} if states is None else {"overridableExistingInstanceStates": states}
-    (tmp_path / "function_app.py").write_text(STARTING.format(imported=imported, made=made))
-    (tmp_path / "host.json").write_text(json.dumps({"extensions": {"durableTask": durable}}))
-    served = serve(tmp_path)
+    app = STARTING.format(imported=imported, made=made)
+    host = {"extensions": {"durableTask": durable}}
+    served.hub.add_app(written({"function_app.py": app, "host.json": host}))
     for name in ("a", "b"):
         assert served.http.get(f"/api/start/{name}?n=1").status_code == 202
     again = served.http.get("/api/start/a?n=2")
@@ -234,6 +209,7 @@ def test_host_json_says_whether_a_start_replaces_an_open_instance(tmp_path, serv
         served.hub.client.raise_event(name, "End")
     assert served.hub.handle("a").result(PATIENCE) == ("2" if states == "AnyState" else "1")
     assert served.hub.handle("b").result(PATIENCE) == "1"
-    served.hub.start("o", instance_id="c")
+    of_the_hub = served.hub.start("o", instance_id="c")
     with pytest.raises(df.InstanceExistsError):
         served.hub.start("o", instance_id="c")
+    of_the_hub.terminate("")

@@ -1,21 +1,12 @@
 """Entities on a durabletask worker: functions and classes, states, locks, signals, failures."""
 
-import time
 from datetime import timedelta
 
 import pytest
 from durabletask.entities import EntityInstanceId
 
 import durablenb as df
-from tests.azure.conftest import PATIENCE
-
-
-def until(condition):
-    """Wait for what a signal brings about."""
-    ends = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
+from tests.waiting import until
 
 
 def ask(hub):
