@@ -13,6 +13,18 @@ from tests.notebook.reading import SHARED, scene
 @pytest.fixture(scope="package", autouse=True)
 def _shared_hubs_closed() -> Iterator[None]:
     yield
+    _close_shared()
+
+
+@pytest.fixture
+def alone() -> None:
+    """No hub is open but the test's own; hubs that other tests look at are made again for these."""
+    _close_shared()
+    for hub in open_hubs.all_open():
+        hub.close()
+
+
+def _close_shared() -> None:
     scene.cache_clear()
     while SHARED:
         SHARED.pop().close()
