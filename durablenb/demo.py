@@ -111,13 +111,13 @@ class Press:
 
     def find_months(self, file: str) -> list[str]:
         """Return the months of the data."""
-        return months_of(file)
+        return read_months(file)
 
     def read_month(self, what: tuple[str, str]) -> dict[str, Any]:
         """Return one month: its days, its rain in mm, its warmest day in °C."""
         file, month = what
         self._note("began", month)
-        days = [day for day_month, day in days_of(file) if day_month == month]
+        days = [day for day_month, day in read_days(file) if day_month == month]
         time.sleep(PAUSE)
         page = {
             "month": month,
@@ -153,12 +153,12 @@ class Press:
             diary.write(f"{os.getpid()} {what} {month}\n")
 
 
-def months_of(file: str) -> list[str]:
+def read_months(file: str) -> list[str]:
     """Return the months of the data, such as ``2012-01``."""
-    return sorted({month for month, _ in days_of(file)})
+    return sorted({month for month, _ in read_days(file)})
 
 
-def days_of(file: str) -> Iterator[tuple[str, dict[str, str]]]:
+def read_days(file: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the days of the data, each with its month and its columns."""
     with Path(file).open(encoding="utf-8", newline="") as lines:
         for day in csv.DictReader(lines):
@@ -331,7 +331,7 @@ class _Story:
         self._has_styles = self._is_live and os.name == "posix" and "NO_COLOR" not in os.environ
         self._folder = folder
         self._data = data
-        self._months = months_of(data)
+        self._months = read_months(data)
         self._chapters = 0
         self._killed_at = datetime.now(UTC)
         self._pids: list[int] = []
@@ -436,7 +436,8 @@ class _Story:
         with HubFile(self._folder / FILE) as hub:
             events = hub.answer(_EVENTS)
             years = hub.answer(_YEARS)
-            days = json.dumps([day for _, day in days_of(self._data)])  # queries of a hub read no other files
+            # Queries of a hub read no other files, so the days are a parameter.
+            days = json.dumps([day for _, day in read_days(self._data)])
             rain = hub.answer(_RAIN, {"days": days})
         self._chapter("Each year is an entity", "a state that is updated by one operation at a time")
         self.say(inspect.getsource(Year).rstrip(), "", _YEARS, "")

@@ -1,4 +1,4 @@
-"""Rules of the house that no linter checks: lengths of functions, circles, first words, named files."""
+"""Rules of the house that no linter checks: functions, circles, first words, named files."""
 
 import ast
 import re
@@ -58,6 +58,21 @@ def test_no_function_is_long():
         if lines(function) > MOST_LINES
     }
     assert long == {}
+
+
+def test_names_of_functions_dont_end_with_of():
+    exceptions = {
+        "durablenb.model.failures.exception_of",  # pickles in hubs' files name it
+        "durablenb.hub.client.result_of",  # former names of public methods
+        "durablenb.hub.client.status_of",
+    }
+    names = {
+        f"{module}.{function.name}"
+        for module, tree in TREES.items()
+        for function in definitions(tree)
+        if function.name.endswith("_of")
+    }
+    assert names == exceptions
 
 
 def test_no_modules_wait_for_each_other_when_they_are_loaded():

@@ -136,7 +136,7 @@ class AgentDurability(BaseDurabilityCapability[Any]):
         """Return the operations."""
         return self.operations
 
-    def tools_of(self, toolset_id: str) -> Iterator[tuple[str, ActivityOptions]]:
+    def activity_tools(self, toolset_id: str) -> Iterator[tuple[str, ActivityOptions]]:
         """Yield the function tools of a tool set that are called as activities, with their own options."""
         for name, tool in self._toolset(toolset_id).tools.items():
             own = (tool.metadata or {}).get(METADATA_KEY, {})

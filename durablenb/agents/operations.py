@@ -154,7 +154,7 @@ class AgentOperations(RegisteredOperationBackend[ActivityOptions]):
         """Bind an operation to an activity; to one for each tool, if it calls function tools."""
         options, kind = config or ActivityOptions(), operation.operation_id
         if _is_function_call(kind):
-            for tool, chosen in self._durability.tools_of(kind.toolset_id):
+            for tool, chosen in self._durability.activity_tools(kind.toolset_id):
                 function = _activity(operation, partial(_of_tool, tool))
                 self._add(f"{name}.{tool}", function, merged(options, chosen))
         elif isinstance(kind, ModelRequestId):

@@ -96,16 +96,16 @@ def shared_name(calls: Iterable[Call]) -> Callable[[Call], str]:
         if call.kind in ENTITY_KINDS:
             names.setdefault((call.kind, call.family), set()).add(call.name)
 
-    def name_of(call: Call) -> str:
+    def call_name(call: Call) -> str:
         if call.kind not in ENTITY_KINDS or len(names[call.kind, call.family]) <= MOST_ENTITIES:
             return call.name
         return call.family
 
-    return name_of
+    return call_name
 
 
 def lane_name(
-    calls: Sequence[Call], most: int, name_of: Callable[[Call], str] | None = None
+    calls: Sequence[Call], most: int, call_name: Callable[[Call], str] | None = None
 ) -> Callable[[Call], str]:
     """Return a function that names the lane of a call in a timeline.
 
@@ -118,10 +118,10 @@ def lane_name(
         All calls of the timeline.
     most
         How many lanes there may be.
-    name_of
+    call_name
         Names a call; by default, it has its own name.
     """
-    name = name_of or (lambda call: call.name)
+    name = call_name or (lambda call: call.name)
     lanes = {(name(call), call.cluster_worker) for call in calls}
     if len(lanes) > most:
         return name

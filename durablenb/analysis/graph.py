@@ -289,10 +289,10 @@ class _GraphBuilder:
     """Builds the graph of episodes: folds them into stages, and finds steps, edges and joins."""
 
     def __init__(
-        self, episodes: Sequence[_Episode], name_of: Callable[[Call], str], last: _Episode | None
+        self, episodes: Sequence[_Episode], call_name: Callable[[Call], str], last: _Episode | None
     ) -> None:
         self._episodes = episodes
-        self._name_of = name_of
+        self._call_name = call_name
         self._last = last if last is not None and not last.calls else None
         self._stage_of: list[int] = []
         self._loops: list[Loop] = []
@@ -321,7 +321,7 @@ class _GraphBuilder:
             last = self._last or _Episode()
             self._link(self._stages, last, before if self._last else self._loose(), ["end"])
         steps = tuple(
-            GraphStep(number, self._name_of(calls[0]), calls[0].kind, stage, tuple(calls))
+            GraphStep(number, self._call_name(calls[0]), calls[0].kind, stage, tuple(calls))
             for ((stage, _), number), calls in zip(self._numbers.items(), self._calls, strict=True)
         )
         edges = tuple(Edge(source, target, count) for (source, target), count in self._edges.items())
@@ -334,7 +334,7 @@ class _GraphBuilder:
         return frozenset((key, count > 1) for key, count in counts.items())
 
     def _key(self, call: Call) -> tuple[str, str]:
-        name = self._name_of(call)
+        name = self._call_name(call)
         return call.kind, name.casefold() if call.kind == "external event" else name
 
     def _take(self, stage: int, episode: _Episode) -> None:

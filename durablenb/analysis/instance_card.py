@@ -74,7 +74,7 @@ class InstanceCard(Displayed):
         views().save(self, path)
 
     def _repr_html_(self) -> str:
-        return views().html_of(self) or ""
+        return views().render_html(self) or ""
 
     def __repr__(self) -> str:
         status = self.snapshot.status

@@ -69,12 +69,12 @@ class Log(OfInstance[LogLine]):
             ),
         )
 
-    def author_of(self, line: LogLine) -> str:
+    def author(self, line: LogLine) -> str:
         """Return the author of a line, with the instance's id if it is another instance."""
         return line.author if line.instance_id == self.instance_id else f"{line.instance_id} {line.author}"
 
     def __str__(self) -> str:
-        authors = [self.author_of(line) for line in self._items]
+        authors = [self.author(line) for line in self._items]
         width = max(map(display_width, authors), default=0)
         indent = "\n" + " " * (width + 2)
         return "\n".join(

@@ -93,7 +93,7 @@ class Participants:
         self._positions = {(line.role, line.name): position for position, line in enumerate(self.lifelines)}
         self._shared = {line.role: position for position, line in enumerate(self.lifelines) if line.is_shared}
 
-    def partners_of(self, span: Span) -> list[int]:
+    def partners(self, span: Span) -> list[int]:
         """Return the positions of the task's lifelines; the orchestrator's own for timers and waits."""
         if span.kind in OWN_KINDS:
             return [self.orchestrator]
@@ -222,7 +222,7 @@ def read_dialogue(events: Sequence[Event]) -> Dialogue:
     lines = sorted(_MessageReader(events, spans, cast).lines(), key=lambda line: line.place)
     is_over = bool(events) and isinstance(events[-1], Ending)
     unanswered = Counter(
-        lifeline for span in spans if span.state == "open" for lifeline in cast.partners_of(span)
+        lifeline for span in spans if span.state == "open" for lifeline in cast.partners(span)
     )
     return Dialogue(
         cast.lifelines,
@@ -311,7 +311,7 @@ class _MessageReader:
         elif isinstance(event, ExecutionCanceled):
             yield self._line(event, me, 0, "Canceled", "failure")
         elif isinstance(event, SubOrchestrationCancelRequested):
-            partner = self._cast.partners_of(self._children[event.instance_id])[-1]
+            partner = self._cast.partners(self._children[event.instance_id])[-1]
             yield self._line(event, me, partner, "cancel", "signal")
         elif isinstance(event, ExecutionFailed):
             yield self._line(event, me, 0, _failure_text("Failed", event.failure), "failure")
@@ -337,7 +337,7 @@ class _MessageReader:
     def _of_call(self, span: Span) -> Iterator[_Line]:
         me, request, answer = self._cast.orchestrator, span.request, span.answer
         assert request is not None
-        partners, what = self._cast.partners_of(span), self._what(span)
+        partners, what = self._cast.partners(span), self._what(span)
         form: Form = "signal" if span.kind == "signal" else "lock" if span.kind == "lock" else "call"
         for partner in partners:
             yield self._line(request, me, partner, what, form)
@@ -359,7 +359,7 @@ class _MessageReader:
 
     def _what(self, span: Span) -> str:
         """Return the request as text, with the name if the lifeline doesn't show it."""
-        is_shared = any(self._cast.lifelines[position].is_shared for position in self._cast.partners_of(span))
+        is_shared = any(self._cast.lifelines[position].is_shared for position in self._cast.partners(span))
         if span.kind in ("entity call", "signal"):
             what = span.name if is_shared else str(getattr(span.request, "name", ""))
         elif span.kind == "lock":

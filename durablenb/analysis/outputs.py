@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from durablenb.analysis.of_instance import OfInstance
 from durablenb.analysis.text import plural
 from durablenb.model.display import Saved
-from durablenb.model.outputs import Content, OutputPart, OutputState, decoded, value_of
+from durablenb.model.outputs import Content, OutputPart, OutputState, decoded, display_value
 
 if TYPE_CHECKING:
     import pandas
@@ -82,7 +82,8 @@ class RichOutput(Saved):
     @property
     def data(self) -> dict[str, Any]:
         """Its representations by MIME type: pictures as bytes, JSON as values, all others as text."""
-        return {part.mime_type: value_of(part.mime_type, self._content(part)) for part in self._state.parts}
+        parts = self._state.parts
+        return {part.mime_type: display_value(part.mime_type, self._content(part)) for part in parts}
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class RichOutput(Saved):
         part = next((part for part in self._state.parts if part.mime_type == mime_type), None)
         return None if part is None else self._content(part)
 
-    def size_of(self, mime_type: str) -> int:
+    def part_size(self, mime_type: str) -> int:
         """Return the number of bytes of one representation; 0 if it has none."""
         return sum(part.size for part in self._state.parts if part.mime_type == mime_type)
 
@@ -171,7 +172,7 @@ class Outputs(OfInstance[RichOutput]):
             ),
         )
 
-    def author_of(self, output: RichOutput) -> str:
+    def author(self, output: RichOutput) -> str:
         """Return the author of an output, with the instance's id if it is another instance."""
         is_own = output.instance_id == self.instance_id
         return output.author if is_own else f"{output.instance_id} {output.author}"

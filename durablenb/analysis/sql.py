@@ -30,7 +30,7 @@ _NO_TABLE = re.compile(r'Catalog Error: Table with name "?(.+?)"? does not exist
 _NO_FRAME = re.compile(r'Invalid Input Error: Python Object "(.+?)" of type "(\w+)" .*not suitable')
 
 
-def reader_of(store: Store) -> duckdb.DuckDBPyConnection:
+def journal_connection(store: Store) -> duckdb.DuckDBPyConnection:
     """Return a connection with which the calling thread reads a hub's journal."""
     assert isinstance(store, DuckStore)
     return store.cursor()

@@ -155,7 +155,7 @@ class SpanReader:
         elif isinstance(event, EntityUnlockSent) and event.task_id in self._granted:
             self._release([event.task_id], event.timestamp)
 
-    def _as_of(self, span: Span, settled: datetime) -> Span:
+    def _settled_at(self, span: Span, settled: datetime) -> Span:
         """Return a span that was settled then: later forks have its outcome, and didn't request it again."""
         if span.request is None or span.scheduled not in self._forked_at:
             return span
@@ -177,7 +177,7 @@ class SpanReader:
             self._wait(number, span.name.casefold(), self._positions[number])
             return
         if span.kind == "signal":
-            span = replace(self._as_of(span, _requested_at(span)), state="completed")
+            span = replace(self._settled_at(span, _requested_at(span)), state="completed")
         elif span.kind != "external event":
             self._open[number] = len(self._spans)
         self._positions[number] = len(self._spans)
@@ -196,7 +196,7 @@ class SpanReader:
         early, span = self._early.get(name), self._spans[position]
         if early and span is not None:
             self._settled_by[number] = early.popleft()
-            self._put(position, replace(self._as_of(span, _requested_at(span)), state="completed"))
+            self._put(position, replace(self._settled_at(span, _requested_at(span)), state="completed"))
         else:
             self._open[number] = position
             insort(self._waits.setdefault(name, []), number)
@@ -231,7 +231,7 @@ class SpanReader:
             self._waits[span.name.casefold()].remove(number)
         if span.kind == "lock" and state == "completed":
             self._granted[number] = position
-        span = self._as_of(span, event.timestamp) if self._forked_at else span
+        span = self._settled_at(span, event.timestamp) if self._forked_at else span
         started = getattr(event, "started_at", None) or span.started
         ended, request = max(event.timestamp, span.scheduled), span.request  # replace() takes twice as long
         self._put(

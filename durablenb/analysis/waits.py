@@ -112,10 +112,10 @@ def find_waits(
             left.setdefault(call.name, []).append(call)
         elif call.state in (*IN_FLIGHT, "retrying"):
             alike.setdefault((call.state, call.kind, call.name), []).append(call)
-    name_of = shared_name(alike_calls[0] for alike_calls in alike.values())
+    call_name = shared_name(alike_calls[0] for alike_calls in alike.values())
     groups: dict[tuple[str, str], list[Call]] = {}
     for (state, kind, _), alike_calls in alike.items():
-        key = state if state in ("retrying", "queued") else kind, name_of(alike_calls[0])
+        key = state if state in ("retrying", "queued") else kind, call_name(alike_calls[0])
         groups.setdefault(key, []).extend(alike_calls)
     several = [
         _wait(name, alike_calls, queues or {}, instance_id) for (_, name), alike_calls in groups.items()

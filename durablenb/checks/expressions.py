@@ -26,7 +26,7 @@ from durablenb.checks.abstract_values import (
 from durablenb.checks.forbidden_calls import DATA
 from durablenb.checks.live_scope import attribute_value
 from durablenb.checks.registered_names import RegisteredNames
-from durablenb.checks.syntax import signature_of
+from durablenb.checks.syntax import read_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,7 +280,7 @@ class Expressions:
         self.value(node.body)
         self.locals -= new
         self.known = before
-        return Function("<lambda>", lambda: None, parameters=signature_of(node))
+        return Function("<lambda>", lambda: None, parameters=read_signature(node))
 
     def _Yield(self, node: ast.Yield) -> Value:
         value = PlainData("None") if node.value is None else self.value(node.value)

@@ -11,7 +11,7 @@ from durablenb.checks.abstract_values import Body, Function, NamedObject, PlainD
 from durablenb.checks.control_flow import ControlFlow
 from durablenb.checks.expressions import Sink
 from durablenb.checks.registered_names import RegisteredNames
-from durablenb.checks.syntax import Bindings, is_generator, signature_of
+from durablenb.checks.syntax import Bindings, is_generator, read_signature
 from durablenb.checks.tasks import UnreadTasks
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -193,7 +193,7 @@ class FunctionReader(ControlFlow):
         self.known[node.name] = Function(
             node.name,
             _no_body,
-            parameters=signature_of(node),
+            parameters=read_signature(node),
             is_generator=is_generator(node) and not is_async,
             is_async=is_async,
         )

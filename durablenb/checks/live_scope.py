@@ -32,7 +32,7 @@ from durablenb.checks.forbidden_calls import DATA, rule_for_name
 from durablenb.core.annotations import context_parameter
 from durablenb.core.app_model import FunctionBuilder, Orchestrator
 from durablenb.core.registry import KIND_ATTRIBUTE
-from durablenb.model.source import code_lines, source_of
+from durablenb.model.source import code_lines, read_source
 
 _PUBLIC_MODULES = {
     "posix": "os",
@@ -196,7 +196,7 @@ def _parameters(function: FunctionType) -> inspect.Signature:
 
 def function_body(function: FunctionType) -> Body | None:
     """Return a function's source, or None if it isn't available or isn't that of this function."""
-    source = source_of(function)
+    source = read_source(function)
     if source is None:
         return None
     text = source.text

@@ -17,7 +17,7 @@ from durablenb.checks.abstract_values import (
     Value,
     is_within,
 )
-from durablenb.checks.syntax import is_generator, signature_of
+from durablenb.checks.syntax import is_generator, read_signature
 
 Evaluate = Callable[[ast.expr, Scope], Value]
 
@@ -167,7 +167,7 @@ def source_function(node: Node, scope: Scope, lines: tuple[str, ...]) -> Functio
     """Return the value of a function in a source text."""
     body = Body(node, scope, lines)
     if isinstance(node, ast.Lambda):
-        return Function("<lambda>", lambda: body, parameters=signature_of(node))
+        return Function("<lambda>", lambda: body, parameters=read_signature(node))
     kind, name = registration(node)
     is_known = kind is not None or not node.decorator_list  # another decorator may return anything
     is_async = is_known and isinstance(node, ast.AsyncFunctionDef)
@@ -176,7 +176,7 @@ def source_function(node: Node, scope: Scope, lines: tuple[str, ...]) -> Functio
         lambda: body,
         kind,
         name,
-        signature_of(node),
+        read_signature(node),
         is_known and is_generator(node) and not is_async,
         is_async,
     )

@@ -56,7 +56,7 @@ class Bindings:
                 self.declared.update(node.names)
 
 
-def signature_of(node: Node) -> Signature:
+def read_signature(node: Node) -> Signature:
     """Return a function's signature, without a parameter for an activity's context."""
     arguments = node.args
     positional = [*arguments.posonlyargs, *arguments.args]

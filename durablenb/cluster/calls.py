@@ -18,7 +18,7 @@ from durablenb.engine.pickled_calls import PickledCall, run_pickled
 from durablenb.model.activities import Checkpoint, Progress, Report, Streamed
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
-from durablenb.model.payloads import Blob, Payload, blobs_of, disclosed, enclosed
+from durablenb.model.payloads import Blob, Payload, carried_blobs, disclosed, enclosed
 from durablenb.model.version import VERSION
 from durablenb.values.payload_files import PayloadFolder, allow, moved_to_files
 
@@ -168,7 +168,7 @@ def run_envelope(
         call: PickledCall = replace(pickle.loads(envelope.call), function=function)
         if blobs:
             large = [Blob(hash, "", content) for hash, content in blobs.items()]
-            call = replace(call, text=Payload(str(call.text), (*blobs_of(call.text), *large)))
+            call = replace(call, text=Payload(str(call.text), (*carried_blobs(call.text), *large)))
         outcome = run_pickled(call, running.report, running.is_cancelled)
         if envelope.payloads and isinstance(outcome, str):
             try:

@@ -218,7 +218,7 @@ class ClusterSession:
         batch: list[tuple[_Call, PackedCall]] = []
         size = 0
         for job in wanted:
-            call = self._call_of(job)
+            call = self._call(job)
             try:
                 packed = packer.pack(job, call.key, call.losses > 0, call.checkpoint)
             except BaseException as error:
@@ -244,7 +244,7 @@ class ClusterSession:
     def _is_wanted(self, job: Job) -> bool:
         if job.is_wanted:
             return True
-        self._end_of(job)
+        self._end_job(job)
         job.begin()
         return False
 
@@ -253,7 +253,7 @@ class ClusterSession:
         call = self._calls.get(self._keys.get(job, ""))
         return call if call is not None and call.job is job else None
 
-    def _call_of(self, job: Job) -> _Call:
+    def _call(self, job: Job) -> _Call:
         key = self._keys.get(job) or self._new_key(job)
         call = self._calls.get(key)
         if call is None or call.job is not job:
@@ -361,7 +361,7 @@ class ClusterSession:
 
     def _compare_clocks(self, node: str, worker: str) -> None:
         if self._clocks.needs(node):
-            self._clocks.measure(node, partial(self._cluster.clock_of, worker))
+            self._clocks.measure(node, partial(self._cluster.worker_clock, worker))
 
     # -- answers come ----------------------------------------------------------------------------
 
@@ -473,7 +473,7 @@ class ClusterSession:
         self._keys.pop(call.job, None)
         self._quarantine.remove(call)
 
-    def _end_of(self, job: Job) -> None:
+    def _end_job(self, job: Job) -> None:
         call = self._known(job)
         if call is not None:
             self._end(call)
@@ -535,7 +535,7 @@ class ClusterSession:
         call.job.decline(why)
 
     def _decline(self, job: Job, why: str) -> None:
-        self._end_of(job)
+        self._end_job(job)
         job.decline(why)
 
     def _leave(self, call: _Call) -> None:

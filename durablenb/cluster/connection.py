@@ -98,7 +98,7 @@ class Connection(Protocol):
         """Return the messages that a call sent while the hub was away; each is returned once."""
         ...
 
-    def clock_of(self, worker: str) -> float:
+    def worker_clock(self, worker: str) -> float:
         """Return the time of a worker's clock, in seconds since 1970."""
         ...
 

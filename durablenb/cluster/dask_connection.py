@@ -102,7 +102,7 @@ class DaskConnection:
             self._client, self._owns_client = self._connect()
         self._was_away = False
         self._client.register_plugin(dask_scheduler.CallKeeper())
-        router_of(self._client).add(self._client, self.topic, self._listener)
+        message_router(self._client).add(self._client, self.topic, self._listener)
         self.told = self._client.run_on_scheduler(dask_scheduler.attach, hub, self._client.id)
 
     def note_loss(self) -> None:
@@ -115,7 +115,7 @@ class DaskConnection:
         client, self._client = self._client, None
         self._sent.clear()
         if client is not None:
-            router_of(client).remove(client, self.topic, self._listener)
+            message_router(client).remove(client, self.topic, self._listener)
             if self._owns_client:
                 with contextlib.suppress(Exception):
                     client.close()
@@ -202,7 +202,7 @@ class DaskConnection:
         told: Message | None = self._client.run_on_scheduler(dask_scheduler.take_told, self.hub, key)
         return told
 
-    def clock_of(self, worker: str) -> float:
+    def worker_clock(self, worker: str) -> float:
         """Return the time of a worker's clock, in seconds since 1970."""
         return float(self._client.run(time, workers=[worker])[worker])
 
@@ -301,6 +301,6 @@ class MessageRouter:
 _routers: WeakKeyDictionary[Client, MessageRouter] = WeakKeyDictionary()
 
 
-def router_of(client: Client) -> MessageRouter:
+def message_router(client: Client) -> MessageRouter:
     """Return the router of a client."""
     return _routers.setdefault(client, MessageRouter())

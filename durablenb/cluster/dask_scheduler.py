@@ -87,7 +87,7 @@ class CallKeeper(SchedulerPlugin):
         if not topic.startswith(TOPIC) or "ended" in msg:
             return
         hub = topic.removeprefix(TOPIC)
-        self._told_of(hub).keep(msg, with_lines=not self._clients.get(hub))
+        self._kept_messages(hub).keep(msg, with_lines=not self._clients.get(hub))
 
     def remove_client(self, scheduler: Any, client: str) -> None:
         """Note that a hub has gone, or one of its connections."""
@@ -102,20 +102,20 @@ class CallKeeper(SchedulerPlugin):
     def attach(self, hub: str, client: str) -> set[str]:
         """Record that a hub is connected; return the calls that have sent messages."""
         self._clients.setdefault(hub, set()).add(client)
-        return self._told_of(hub).keys()
+        return self._kept_messages(hub).keys()
 
     def take(self, hub: str, key: str) -> Message | None:
         """Return a call's messages, with the lines that its hub has not received."""
-        return self._told_of(hub).take(key)
+        return self._kept_messages(hub).take(key)
 
     def release(self, scheduler: Any, hub: str, keys: list[str]) -> None:
         """Release calls that the hub has recorded."""
         self.leave(keys)
         if _keeper(hub) in scheduler.clients:
             scheduler.client_releases_keys(keys=list(keys), client=_keeper(hub))
-        self._told_of(hub).release(keys)
+        self._kept_messages(hub).release(keys)
 
-    def _told_of(self, hub: str) -> KeptMessages:
+    def _kept_messages(self, hub: str) -> KeptMessages:
         return self._told.setdefault(hub, KeptMessages())
 
 

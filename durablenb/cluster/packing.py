@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from durablenb.cluster.calls import Envelope, own_versions
 from durablenb.core.ports.executor import Job
 from durablenb.engine.pickled_calls import PickledCall, pickle_function
-from durablenb.model.payloads import Blob, Payload, blobs_of, references
+from durablenb.model.payloads import Blob, Payload, carried_blobs, references
 
 LARGE = 1_000_000
 """Bytes from which a part of an input is apart."""
@@ -102,7 +102,7 @@ class Packer:
             return job.codec.with_blobs(text), {}
         hashes = references(text)
         large = {blob_hash: b"" for blob_hash in hashes if self._has_blob(blob_hash)}
-        carried = {blob.hash: blob for blob in blobs_of(text) if blob.hash not in large}
+        carried = {blob.hash: blob for blob in carried_blobs(text) if blob.hash not in large}
         for blob_hash in hashes:
             if blob_hash not in large and blob_hash not in carried:
                 carried[blob_hash] = Blob(blob_hash, "", job.codec.fetch_blob(blob_hash))

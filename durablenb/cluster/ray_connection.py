@@ -284,7 +284,7 @@ class RayConnection:
         told: Message | None = ray.get(self._keeper.take_told.remote(key), timeout=self._seconds)
         return told
 
-    def clock_of(self, worker: str) -> float:
+    def worker_clock(self, worker: str) -> float:
         """Return the time of the cluster's clock, by which all of its workers tell times."""
         return float(ray.get(self._keeper.now.remote(), timeout=self._seconds))
 

@@ -41,25 +41,25 @@ class FunctionTypes(NamedTuple):
 
 def input_type(function: object) -> Any:
     """Return the annotation of the parameter for a function's input, or None."""
-    return types_of(function).input
+    return function_types(function).input
 
 
 def result_type(function: object) -> Any:
     """Return the annotation of a function's result, for a generator its return value; or None."""
-    return types_of(function).result
+    return function_types(function).result
 
 
 def context_parameter(function: object) -> ContextParameter | None:
     """Return the parameter that is annotated with `ActivityContext`, or None."""
-    return types_of(function).context
+    return function_types(function).context
 
 
-def types_of(function: object) -> FunctionTypes:
+def function_types(function: object) -> FunctionTypes:
     """Return the types of a function; None for those that it doesn't say."""
     try:
         return _known(function)
     except Exception:  # a name in an annotation isn't defined yet
-        hints = _annotations_of(_plain(function))
+        hints = _annotations(_plain(function))
         unresolved = (str, typing.ForwardRef)
         known = {
             name: ActivityContext if _names_context(hint) else hint
@@ -75,7 +75,7 @@ def _names_context(hint: Any) -> bool:
     return isinstance(text, str) and text.rpartition(".")[2] == ActivityContext.__name__
 
 
-def _annotations_of(function: Any) -> dict[str, Any]:
+def _annotations(function: Any) -> dict[str, Any]:
     if sys.version_info >= (3, 14) and callable(function):  # where reading __annotations__ resolves them
         from annotationlib import Format, get_annotations
 

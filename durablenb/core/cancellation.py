@@ -71,7 +71,7 @@ class Cancellation:
         """Return the error for the await of this task; cancel the calls and withdraw the locks in it."""
         self.is_pending = False
         self._children = []
-        for member in _members_of(task):
+        for member in _members(task):
             if isinstance(member, RetryTask):
                 member.cancel()
             elif isinstance(member, RoutineTask):
@@ -96,21 +96,21 @@ def stop_open(task: TaskBase[Any], request: Callable[[Action], None], reason: st
     """
     for child in list(_children_in(task)):
         request(CancelSubOrchestration(child.id or 0, child.instance_id, reason))
-    for member in list(_members_of(task)):
+    for member in list(_members(task)):
         if isinstance(member, RoutineTask) and not isinstance(member, RetryTask):
             member._stop()
         else:
             member._give_up()
 
 
-def _members_of(task: TaskBase[Any]) -> Iterator[TaskBase[Any]]:
+def _members(task: TaskBase[Any]) -> Iterator[TaskBase[Any]]:
     """Return the tasks of a composite that aren't settled, in order; or the task itself."""
     return (member for member in single_tasks(task) if not member._is_settled)
 
 
 def _children_in(task: TaskBase[Any]) -> Iterator[SubOrchestrationTask[Any]]:
     """Yield the open calls of sub-orchestrations in a task, those with retries too."""
-    for member in _members_of(task):
+    for member in _members(task):
         call = member.current if isinstance(member, RoutineTask) else member
         if isinstance(call, SubOrchestrationTask) and not call._is_settled:
             yield call

@@ -17,7 +17,7 @@ from durablenb.core.fork import child_id, origin_at
 from durablenb.core.locking import CriticalSection, Locking, LockTask, in_order
 from durablenb.core.moment import Moment
 from durablenb.core.proxies import EntityProxy
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.core.replay_safe_logger import ReplaySafeLogger
 from durablenb.core.routine import RetryTask, RoutineTask, canceled_call
 from durablenb.core.tasks import (
@@ -166,7 +166,7 @@ class DurableOrchestrationContext:
         >>> hub.close()
         """
         given, expected_type = input_and_type(input_, expected_type, more, named)
-        called = self._execution.name_of(name)
+        called = self._execution.target_name(name)
         text = self._execution.codec.encode(given, "input")
         limits = self._limits(timeout, heartbeat_timeout, priority)
         return self._schedule(called, text, _wanted(expected_type, name), limits, 1, None)
@@ -204,7 +204,7 @@ class DurableOrchestrationContext:
         ('done', 3)
         """
         given, expected_type = input_and_type(input_, expected_type, more, named)
-        called = self._execution.name_of(name)
+        called = self._execution.target_name(name)
         text = self._execution.codec.encode(given, "input")
         limits = self._limits(timeout, heartbeat_timeout, priority)
         schedule = partial(self._schedule, called, text, _wanted(expected_type, name), limits)
@@ -274,7 +274,7 @@ class DurableOrchestrationContext:
         """
         create = self._creator(name, input_, instance_id, version, expected_type)
         return self._routine(
-            retry_routine(self, create, _options(retry_options)), self._execution.name_of(name)
+            retry_routine(self, create, _options(retry_options)), self._execution.target_name(name)
         )
 
     def call_http(
@@ -458,7 +458,7 @@ class DurableOrchestrationContext:
         >>> hub.run(count)
         5
         """
-        return EntityProxy(EntityId(name_of(kind), key), self.call_entity)
+        return EntityProxy(EntityId(target_name(kind), key), self.call_entity)
 
     def lock(self, entities: Iterable[EntityId]) -> LockTask:
         """Return a task for a critical section: ``with (yield context.lock([a, b])):``.
@@ -976,7 +976,7 @@ class DurableOrchestrationContext:
         expected_type: Any,
     ) -> Callable[[int, int | None], AtomicTask[Any]]:
         execution = self._execution
-        called = execution.name_of(name)
+        called = execution.target_name(name)
         text = execution.codec.encode(input_, "input")
         wanted = _wanted(expected_type, name)
         checked_version(version)

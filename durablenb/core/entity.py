@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.model.entities import EntityId, checked_entity_id, checked_operation
 from durablenb.model.ids import checked_instance_id, checked_version
 from durablenb.model.payloads import Codec
@@ -202,7 +202,7 @@ class DurableEntityContext:
         default = f"{self._execution_id}:{self._operation.number}.{number}"
         chosen = default if instance_id is None else checked_instance_id(instance_id)
         text = self._codec.encode(client_input, "input")
-        name = name_of(orchestration_function_name)
+        name = target_name(orchestration_function_name)
         self._sent.append(Start(chosen, name, text, checked_version(version)))
         return chosen
 

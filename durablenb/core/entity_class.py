@@ -49,7 +49,7 @@ class EntityClass:
         self.kind = kind
         self.__name__ = kind.__name__
         self.__doc__ = kind.__doc__
-        self.operations = {name: EntityMethod(method) for name, method in operations_of(kind)}
+        self.operations = {name: EntityMethod(method) for name, method in public_methods(kind)}
         if not self.operations:
             raise TypeError(f"{kind.__name__} has no public method: an entity's methods are its operations.")
 
@@ -65,7 +65,7 @@ class EntityClass:
             context.destruct_on_exit()
             return None
         entity = self._entity(context)
-        context._hold(entity, fields_of)
+        context._hold(entity, state_fields)
         return operation.run(entity, context)
 
     def operation(self, name: str) -> EntityMethod | None:
@@ -145,7 +145,7 @@ class EntityMethod:
         return self.method(entity, **{self._input.name: value}, **named)
 
 
-def operations_of(kind: type[Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+def public_methods(kind: type[Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield the public methods of a class and of its bases, without those of libraries."""
     seen: set[str] = set()
     for owner in kind.__mro__:
@@ -157,7 +157,7 @@ def operations_of(kind: type[Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
             seen.add(name)
 
 
-def fields_of(entity: Any) -> dict[str, Any]:
+def state_fields(entity: Any) -> dict[str, Any]:
     """Return the attributes of an entity's object, which are its state."""
     if dataclasses.is_dataclass(entity):
         return {field.name: getattr(entity, field.name) for field in dataclasses.fields(entity)}

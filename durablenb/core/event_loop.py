@@ -18,7 +18,7 @@ from contextvars import Context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from durablenb.core.loop_tasks import DurableTimer, LoopTask, MainTask, TaskCoroutine, frame_of
+from durablenb.core.loop_tasks import DurableTimer, LoopTask, MainTask, TaskCoroutine, running_frame
 from durablenb.core.ports.output import current_owner
 from durablenb.core.replay_checker import OrchestratorUnwind
 
@@ -279,7 +279,7 @@ def _close(coroutine: Any) -> None:
     for _ in range(_FINALLY_BLOCKS):
         with contextlib.suppress(BaseException):
             coroutine.throw(_Unloaded())
-        if frame_of(coroutine) is None:
+        if running_frame(coroutine) is None:
             return
 
 

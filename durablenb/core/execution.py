@@ -44,7 +44,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
-from durablenb.model.source import Source, hash_of
+from durablenb.model.source import Source, source_hash
 
 NameOf = Callable[[object], str]
 
@@ -60,7 +60,7 @@ class Execution(OrchestratorCode):
         The ids of the instance and of the execution.
     codec
         Encodes and decodes values.
-    name_of
+    target_name
         Returns the registered name of a function or a name.
     source
         The function's source, if it is known; needed for the code behind a ``yield ...``.
@@ -91,11 +91,11 @@ class Execution(OrchestratorCode):
         "is_paused",
         "ledger",
         "mailbox",
-        "name_of",
         "next_task_id",
         "now",
         "replaying_answers",
         "started",
+        "target_name",
         "tasks",
     )
 
@@ -105,7 +105,7 @@ class Execution(OrchestratorCode):
         instance_id: str,
         execution_id: str,
         codec: Codec,
-        name_of: NameOf,
+        target_name: NameOf,
         *,
         source: Source | None = None,
         interrupts: tuple[type[BaseException], ...] = (),
@@ -115,9 +115,9 @@ class Execution(OrchestratorCode):
         self.instance_id = instance_id
         self.execution_id = execution_id
         self.codec = codec
-        self.name_of = name_of
+        self.target_name = target_name
         self.history: list[Event] = []
-        self.ledger = ReplayChecker(_code_of(function), max_actions)
+        self.ledger = ReplayChecker(_code_object(function), max_actions)
         self.mailbox = Mailbox(self.request)
         self.tasks: dict[int, AtomicTask[Any]] = {}
         self.started: ExecutionStarted | None = None
@@ -347,7 +347,7 @@ class Execution(OrchestratorCode):
     def _goes_on(self) -> bool:
         """Tell whether the code continues at a ``yield ...``; otherwise it waits there."""
         line = self.line
-        rest = "" if line is None or self._source is None else hash_of(self._source.after(line))
+        rest = "" if line is None or self._source is None else source_hash(self._source.after(line))
         if self.ledger.is_at_pause:
             pause = self._episode[-1]
             if self._recording.goes_on or (rest and isinstance(pause, CodeAwaited) and rest != pause.rest):
@@ -423,7 +423,7 @@ class Execution(OrchestratorCode):
         self.unload()
 
 
-def _code_of(function: object) -> CodeType | None:
+def _code_object(function: object) -> CodeType | None:
     if hasattr(function, "__wrapped__"):
         function = inspect.unwrap(function)  # type: ignore[arg-type]
     code = getattr(function, "__code__", None)

@@ -22,7 +22,7 @@ from durablenb.model.status import InstanceState
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
 
-def state_of(instance_id: str, history: Iterable[tuple[str, Event]]) -> InstanceState | None:
+def fold_history(instance_id: str, history: Iterable[tuple[str, Event]]) -> InstanceState | None:
     """Return an instance's state after these events of all its executions, oldest first.
 
     Parameters

@@ -66,7 +66,7 @@ def shared_past(history: Sequence[Event], at: int | None) -> list[Event]:
         why = "with a prefix before its ids" if started.prefix else "from Azure, which doesn't tell all of it"
         raise ValueError(f"This history was imported {why}: it can be replayed, and not be forked.")
     if at is None:
-        return _checked_locks(history[: _end_of(history)])
+        return _checked_locks(history[: _open_length(history)])
     position = next((position for position, event in enumerate(history) if event.event_id == at), None)
     if position is None:
         first, last = history[0].event_id, history[-1].event_id
@@ -76,7 +76,7 @@ def shared_past(history: Sequence[Event], at: int | None) -> list[Event]:
     position += 1
     while position < len(history) and isinstance(history[position], Request):
         position += 1
-    end = _end_of(history)
+    end = _open_length(history)
     if position > end:
         raise ValueError(
             f"Event {at} belongs to the episode in which the orchestration ended: nothing would be left to "
@@ -85,7 +85,7 @@ def shared_past(history: Sequence[Event], at: int | None) -> list[Event]:
     return _checked_locks(history[:position])
 
 
-def _end_of(history: Sequence[Event]) -> int:
+def _open_length(history: Sequence[Event]) -> int:
     """Return the number of events before the episode in which the execution ended; all if it is open."""
     last = next((position for position, event in enumerate(history) if isinstance(event, Ending)), None)
     if last is None:
@@ -129,7 +129,7 @@ def checked_outcomes(given: object, what: str) -> Mapping[int | str, Any]:
     return given
 
 
-def task_of(history: Sequence[Event], key: int | str) -> int | None:
+def find_task(history: Sequence[Event], key: int | str) -> int | None:
     """Return the task that a key of `Past.with_results` names; None if it names none."""
     if isinstance(key, str):
         return int(key[1:]) if key[:1] == "#" and key.isascii() and key[1:].isdecimal() else None
@@ -141,7 +141,7 @@ def last_settlement(history: Sequence[Event], keys: Iterable[int | str]) -> int 
     """Return the last event of these results, by the keys of `Past.with_results`, or None."""
     event_ids = []
     for key in keys:
-        task_id = task_of(history, key)
+        task_id = find_task(history, key)
         event_ids += [key] if isinstance(key, int) else []
         event_ids += [
             event.event_id
@@ -221,7 +221,7 @@ class Past(Plain):
         changed = self
         named: dict[int, int | str] = {}
         for key, value in results.items():
-            task_id = self._task_of(key)
+            task_id = self._find_task(key)
             if task_id is not None and named.setdefault(task_id, key) != key:
                 raise ValueError(
                     f"{named[task_id]!r} and {key!r} both name task #{task_id}. Give one of them."
@@ -293,7 +293,7 @@ class Past(Plain):
         return done | {getattr(request, "task_id", -1) for request, _ in self.arrived}
 
     def _with_result(self, key: int | str, value: Value) -> Past:
-        position, request = self._place_of(key)
+        position, request = self._locate(key)
         if position is None:
             assert request is not None
             others = tuple(outcome for outcome in self.arrived if outcome[0] is not request)
@@ -308,9 +308,9 @@ class Past(Plain):
             changed = _end(request, value, event.event_id, event.timestamp)
         return replace(self, events=(*self.events[:position], changed, *self.events[position + 1 :]))
 
-    def _place_of(self, key: int | str) -> tuple[int | None, Event | None]:
+    def _locate(self, key: int | str) -> tuple[int | None, Event | None]:
         """Return the position of a result, None if there is none yet, and its request."""
-        task_id = self._task_of(key)
+        task_id = self._find_task(key)
         if task_id is None:
             return next(position for position, event in enumerate(self.events) if event.event_id == key), None
         requests = (event for event in self.events if isinstance(event, Request))
@@ -336,9 +336,9 @@ class Past(Plain):
             )
         return position, request
 
-    def _task_of(self, key: int | str) -> int | None:
+    def _find_task(self, key: int | str) -> int | None:
         """Return the number of a key's task, or None for an external event that was raised."""
-        task_id = None if isinstance(key, bool) else task_of(self.events, key)
+        task_id = None if isinstance(key, bool) else find_task(self.events, key)
         if task_id is not None:
             return task_id
         if not isinstance(key, int) or isinstance(key, bool):

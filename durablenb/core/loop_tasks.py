@@ -206,7 +206,7 @@ class TaskCoroutine(Coroutine[Any, Any, Any]):
         return awaited
 
 
-def frame_of(routine: Any) -> FrameType | None:
+def running_frame(routine: Any) -> FrameType | None:
     """Return the frame of a generator or coroutine; None if it has ended, or is something else."""
     frame: FrameType | None = getattr(routine, "gi_frame", None) or getattr(routine, "cr_frame", None)
     return frame

@@ -67,13 +67,13 @@ def is_same(recorded: Any, requested: Any) -> bool:
 def is_same_end(recorded: Any, ended: Any) -> bool:
     """Tell whether the code's outcome is the recorded one; both are of one kind."""
     if isinstance(recorded, ExecutionFailed):
-        texts = _texts_of(recorded.failure)
-        return any(other in text or text in other for other in _texts_of(ended.failure) for text in texts)
+        texts = _messages(recorded.failure)
+        return any(other in text or text in other for other in _messages(ended.failure) for text in texts)
     name = "input" if isinstance(recorded, ContinueAsNew) else "result"
     return _plain_text(getattr(recorded, name)) == _plain_text(getattr(ended, name))
 
 
-def _texts_of(failure: FailureDetails | None) -> list[str]:
+def _messages(failure: FailureDetails | None) -> list[str]:
     """Return the messages of a failure and its causes, which Azure combines in its own way."""
     messages = []
     while failure is not None:

@@ -24,7 +24,7 @@ def find_mismatch(
     ids: tuple[str, str],
     history: Sequence[Event],
     codec: Codec,
-    name_of: NameOf,
+    target_name: NameOf,
     source: Source | None = None,
 ) -> Mismatch | None:
     """Return the mismatch of code and an execution's history, or None if the code fits.
@@ -37,12 +37,12 @@ def find_mismatch(
         The ids of the instance and of the execution.
     history
         One execution's events.
-    codec, name_of, source
+    codec, target_name, source
         As of `Execution`.
     """
     ids, history = without_prefix(ids, history)
     interrupts = (KeyboardInterrupt,)  # a user is waiting for the result
-    fresh = partial(Execution, function, *ids, codec, name_of, source=source, interrupts=interrupts)
+    fresh = partial(Execution, function, *ids, codec, target_name, source=source, interrupts=interrupts)
     execution = fresh()
     try:
         if is_partial(history):

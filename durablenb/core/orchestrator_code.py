@@ -15,7 +15,7 @@ from typing import Any
 from durablenb.core.cancellation import Cancellation, stop_open
 from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
 from durablenb.core.event_loop import OrchestrationLoop
-from durablenb.core.loop_tasks import LoopWait, can_be_awaited, frame_of, is_withdrawn, withdrawn
+from durablenb.core.loop_tasks import LoopWait, can_be_awaited, is_withdrawn, running_frame, withdrawn
 from durablenb.core.mailbox import Mailbox
 from durablenb.core.replay_checker import OrchestratorUnwind, ReplayChecker
 from durablenb.core.routine import RoutineTask
@@ -72,7 +72,7 @@ class OrchestratorCode(Parent):
     @property
     def line(self) -> int | None:
         """The line of the orchestrator's source at which it waits, or None."""
-        frame = frame_of(self._routine)
+        frame = running_frame(self._routine)
         return None if frame is None else frame.f_lineno
 
     def wake(self, routine: RoutineTask) -> None:

@@ -208,9 +208,9 @@ class Registry:
                 f"queue is a {type(queue).__name__}; expected a Queue, such as Queue('openai', "
                 "concurrency=4), or the name of one that the hub has."
             )
-        known, users = self.queues.get(queue.name), self.activities_of(queue.name)
+        known, users = self.queues.get(queue.name), self.queue_activities(queue.name)
         is_shared = bool(users) and folded(activity) not in map(folded, users)
-        if known is not None and is_shared and not known.has_limits_of(queue):
+        if known is not None and is_shared and not known.has_same_limits(queue):
             raise ValueError(
                 f"There are two different queues {queue.name!r}: that of {', '.join(map(repr, users))} has "
                 f"the limits {known.limits_text}, and that of {activity!r} {queue.limits_text}. Give all of "
@@ -220,7 +220,7 @@ class Registry:
         self.add_queue(queue)
         return queue.name
 
-    def activities_of(self, queue: str) -> tuple[str, ...]:
+    def queue_activities(self, queue: str) -> tuple[str, ...]:
         """Return the names of the activities that use a queue, sorted."""
         users = (
             one.name
@@ -289,12 +289,12 @@ class Registry:
         """The names of all orchestrators, whatever their versions."""
         return ByName((name, None) for name in (*self.orchestrators, *self.versions))
 
-    def version_of(self, target: object) -> str | None:
+    def default_version(self, target: object) -> str | None:
         """Return the default version of a start: a function's own, or the newest one of a name."""
         if not isinstance(target, str) and hasattr(target, VERSION_ATTRIBUTE):
             version: str | None = getattr(target, VERSION_ATTRIBUTE)
             return version
-        several = self.versions.get(name_of(target))
+        several = self.versions.get(target_name(target))
         return newest_version(several) if several else None
 
     def no_code(self, name: str, version: str | None) -> FunctionNotFoundError:
@@ -366,7 +366,7 @@ def mark(function: object, noted: str | None, attribute: str = NAME_ATTRIBUTE) -
         setattr(function, attribute, noted)
 
 
-def name_of(target: object) -> str:
+def target_name(target: object) -> str:
     """Return the name of a function, or a name itself.
 
     Raises

@@ -7,7 +7,7 @@ from typing import Any
 
 from durablenb.core.tasks import ALREADY_SEEN, Parent, TaskBase, TaskState, cancel_open
 from durablenb.model.errors import TaskCanceledError
-from durablenb.model.failures import FailureDetails, failure_of
+from durablenb.model.failures import FailureDetails, describe_failure
 
 Wake = Callable[["RoutineTask"], None]
 
@@ -47,7 +47,7 @@ class RoutineTask(TaskBase[Any], Parent):
         except StopIteration as stop:
             self._adopt(stop.value)
         except Exception as error:  # from the user's retry handler
-            self._fail(failure_of(error), str(error))
+            self._fail(describe_failure(error), str(error))
 
     @property
     def current(self) -> TaskBase[Any] | None:
@@ -137,4 +137,4 @@ class RetryTask(RoutineTask):
 def canceled_call(name: str) -> tuple[FailureDetails, str]:
     """Return the failure of a cancelled call of an activity, and its text."""
     error = TaskCanceledError(f"The orchestrator cancelled this call of {name!r}.")
-    return failure_of(error), str(error)
+    return describe_failure(error), str(error)

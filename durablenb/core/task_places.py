@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from durablenb.core.loop_tasks import DurableTimer, LoopTask, TaskFuture, frame_of
+from durablenb.core.loop_tasks import DurableTimer, LoopTask, TaskFuture, running_frame
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import AtomicTask, CompoundTask, TaskBase, single_tasks
 
@@ -56,12 +56,12 @@ def _place(task: LoopTask, loop: OrchestrationLoop) -> TaskPlace:
     if isinstance(awaited, TaskFuture):
         text, ids = group_text(awaited.awaited), all_task_ids(awaited.awaited)
     else:
-        ids = _timers_of(awaited, loop)
+        ids = _timer_ids(awaited, loop)
         text = "" if ids else future_text(awaited)
     return TaskPlace(task.get_name(), function, line, text, ids)
 
 
-def _timers_of(future: object, loop: OrchestrationLoop) -> tuple[int, ...]:
+def _timer_ids(future: object, loop: OrchestrationLoop) -> tuple[int, ...]:
     """Return the ids of the timers that set the result of a future, as those of `asyncio.sleep` do."""
     return tuple(
         number
@@ -114,7 +114,7 @@ def _is_library(frame: FrameType, own: str) -> bool:
 
 def _awaiting_frames(routine: Any) -> Iterator[FrameType]:
     while routine is not None:
-        frame = frame_of(routine)
+        frame = running_frame(routine)
         if frame is None or _package(frame) == "asyncio":
             return
         yield frame

@@ -152,7 +152,7 @@ def trace_execution(
     execution_id: str,
     history: Sequence[Event],
     codec: Codec,
-    name_of: NameOf,
+    target_name: NameOf,
     *,
     source: Source | None = None,
     hear: Hear = tuple,
@@ -167,7 +167,7 @@ def trace_execution(
         The ids of the instance and of the execution.
     history
         One execution's events.
-    codec, name_of, source
+    codec, target_name, source
         As of `Execution`.
     hear
         Returns the lines that the orchestrator printed since the last call.
@@ -180,10 +180,10 @@ def trace_execution(
     ids, history = without_prefix((instance_id, execution_id), history)
     if is_partial(history):
         history = reconstruct_history(
-            partial(Execution, function, *ids, codec, name_of, source=source), history
+            partial(Execution, function, *ids, codec, target_name, source=source), history
         )
         hear()  # drops lines that the replay prints again
-    execution = TracedExecution(function, *ids, codec, name_of, source, hear)
+    execution = TracedExecution(function, *ids, codec, target_name, source, hear)
     mismatch: NonDeterminismError | None = None
     try:
         execution.replay(history)
@@ -205,11 +205,11 @@ class TracedExecution(Execution):
         instance_id: str,
         execution_id: str,
         codec: Codec,
-        name_of: NameOf,
+        target_name: NameOf,
         source: Source | None,
         hear: Hear,
     ) -> None:
-        super().__init__(function, instance_id, execution_id, codec, name_of, source=source)
+        super().__init__(function, instance_id, execution_id, codec, target_name, source=source)
         self._hear = hear
         self._awaits: list[Await] = []
         self._episodes: list[OrchestratorStarted] = []

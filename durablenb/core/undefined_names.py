@@ -28,7 +28,7 @@ def undefined_name(function: Callable[..., Any]) -> str | None:
     notebook, seen = _notebook(), {id(function)}
     functions: list[Any] = [function]
     for used in functions:  # grows while it is read
-        for name in _names_of(_plain(used), notebook):
+        for name in _read_names(_plain(used), notebook):
             if not is_defined(name):
                 return name
             value = notebook.get(name)
@@ -48,12 +48,12 @@ def _plain(function: Any) -> object:
     return inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
 
 
-def _names_of(function: object, notebook: dict[str, Any]) -> Iterator[str]:
+def _read_names(function: object, notebook: dict[str, Any]) -> Iterator[str]:
     if isinstance(function, FunctionType) and function.__globals__ is notebook:
-        yield from _globals_of(function.__code__)
+        yield from _foreign_globals(function.__code__)
 
 
-def _globals_of(code: CodeType) -> Iterator[str]:
+def _foreign_globals(code: CodeType) -> Iterator[str]:
     """Return the global names that a code reads and doesn't define itself."""
     own = stored_globals(code)
     for read in global_reads(code):

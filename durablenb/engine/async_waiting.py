@@ -35,7 +35,7 @@ Check = Callable[[], None]
 async def answer_to(reply: Future[T]) -> T:
     """Return the engine's answer; the event loop runs on meanwhile."""
     if not reply.done():
-        await _end_of(reply)
+        await _settled(reply)
     return reply.result()
 
 
@@ -53,7 +53,7 @@ async def await_outcome(engine: Engine, instance_id: str, timeout: float | None)
         if not promise.done():
             try:
                 async with asyncio.timeout(timeout) as limit:
-                    await _end_of(promise, partial(check_not_blocked, engine, instance_id))
+                    await _settled(promise, partial(check_not_blocked, engine, instance_id))
             except TimeoutError as error:
                 raise (too_late(instance_id, timeout) if limit.expired() else error) from None
         return promise.result()
@@ -127,7 +127,7 @@ class _LoopWaker:
 _wakers: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopWaker] = WeakKeyDictionary()
 
 
-async def _end_of(future: Future[Any], check: Check | None = None) -> None:
+async def _settled(future: Future[Any], check: Check | None = None) -> None:
     """Wait in this event loop until a future of another thread ends, or `check` raises."""
     loop = asyncio.get_running_loop()
     waker = _wakers.get(loop)

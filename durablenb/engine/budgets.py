@@ -41,7 +41,7 @@ class Budgets:
         """Return why a call may not be made; None if it may, and then it counts as a request."""
         if not is_model_request(job.name, job.text):
             return None
-        counts = list(self._counts_of(job))
+        counts = list(self._shared_counts(job))
         for count in counts:
             if _task(job) not in count.requests and (limit := count.reached()) is not None:
                 return BudgetExceededError(
@@ -55,10 +55,10 @@ class Budgets:
     def spent(self, job: ActivityJob, result: str) -> None:
         """Count what the answer to a request has used."""
         if is_model_request(job.name, job.text):
-            for count in self._counts_of(job):
+            for count in self._shared_counts(job):
                 count.add(_task(job), result)
 
-    def _counts_of(self, job: ActivityJob) -> Iterator[_Count]:
+    def _shared_counts(self, job: ActivityJob) -> Iterator[_Count]:
         """Yield the counts of the instance and of those above it that have a budget."""
         instance_id: str | None = job.instance_id
         while instance_id is not None:

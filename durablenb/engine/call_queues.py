@@ -143,7 +143,7 @@ class CallQueues:
 
     def record_starts(self, jobs: Sequence[ActivityJob], then: Callable[[], None] | None) -> None:
         """Write that these calls begin; call `then` once it is on disk, on the thread that commits."""
-        starts = [_start_of(job, job.place) for job in jobs if job.place is not None]
+        starts = [_queue_start(job, job.place) for job in jobs if job.place is not None]
         self._committer.submit(WriteBatch(queue_starts=starts, callbacks=[then] if then else []))
 
     def release(self, job: ActivityJob, place: Place) -> None:
@@ -153,7 +153,7 @@ class CallQueues:
         if place.is_rated:
             began = job.started_at or place.granted_at
             # Without the instance's id, since the instance may be purged by now.
-            start = _start_of(job, place)._replace(instance_id="", started_at=began)
+            start = _queue_start(job, place)._replace(instance_id="", started_at=began)
             self._committer.submit(WriteBatch(queue_starts=[start]))
 
     def _recall(self, key: Key) -> None:
@@ -173,7 +173,7 @@ class CallQueues:
         """Write the queues that have changed, with the names of their activities."""
         changed = []
         for name, queue in self._registry.queues.items():
-            members = QueueMembers(queue, self._registry.activities_of(name))
+            members = QueueMembers(queue, self._registry.queue_activities(name))
             if self._members.get(folded(name)) != members:
                 self._members[folded(name)] = members
                 changed.append(members)
@@ -193,13 +193,13 @@ class CallQueues:
                 next_free = calls.next_free(now) if queue.rate else None
             if next_free is not None and next_free <= now:
                 next_free = None
-            activities = self._registry.activities_of(name)
+            activities = self._registry.queue_activities(name)
             states.append(
                 QueueState(queue.name, queue.concurrency, queue.rate, activities, waiting, running, next_free)
             )
         return states
 
-    def waiting_of(self, instance_id: str) -> dict[tuple[str, str], int]:
+    def count_waiting(self, instance_id: str) -> dict[tuple[str, str], int]:
         """Return how many calls of an instance wait in a `Queue`, by the names of queue and activity."""
         counts: Counter[tuple[str, str]] = Counter()
         for kind, name in self._turns:
@@ -211,7 +211,7 @@ class CallQueues:
         return dict(counts)
 
 
-def _start_of(job: ActivityJob, place: Place) -> QueueStart:
+def _queue_start(job: ActivityJob, place: Place) -> QueueStart:
     call = job.instance.id, job.execution_id, job.task_id
     return QueueStart(place.queue.name, *call, place.granted_at)
 

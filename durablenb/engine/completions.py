@@ -55,7 +55,7 @@ class Completions:
         """Return the first event of an open instance's execution; None if it isn't open."""
         return self._open.get(instance_id)
 
-    def parent_of(self, instance_id: str) -> str | None:
+    def parent_id(self, instance_id: str) -> str | None:
         """Return the id of the instance that called an open sub-orchestration; None for any other one."""
         started = self.started(instance_id)
         return None if started is None or started.parent is None else started.parent.instance_id

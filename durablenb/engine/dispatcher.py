@@ -29,7 +29,7 @@ from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
 from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.events import TaskScheduled
-from durablenb.model.failures import failure_of
+from durablenb.model.failures import describe_failure
 from durablenb.model.names import folded
 
 log = logging.getLogger("durablenb")
@@ -185,7 +185,7 @@ class Dispatcher:
         """Take a job whose code is there, unless its budget is used up, or an equal one has run or will."""
         refusal = self.budgets.refusal(job)
         if refusal is not None:
-            self._recalled.append(ActivityFinished(job, failure_of(refusal), None, self.scope.now()))
+            self._recalled.append(ActivityFinished(job, describe_failure(refusal), None, self.scope.now()))
             return
         if activity.cache is not None:
             self.release_equal(job)  # its code may have changed since others began to wait for it
@@ -421,9 +421,9 @@ class Dispatcher:
 
     def runs(self, job: ActivityJob) -> bool:
         """Return True if an executor has this job, and it has not ended."""
-        return self.job_of(job.task) is job
+        return self.find_job(job.task) is job
 
-    def job_of(self, task: TaskKey) -> ActivityJob | None:
+    def find_job(self, task: TaskKey) -> ActivityJob | None:
         """Return the job of a task that an executor has, or None."""
         running = self._running.get(task)
         return None if running is None else running[0]

@@ -50,7 +50,7 @@ from durablenb.model.events import (
     TimerCanceled,
     TimerCreated,
 )
-from durablenb.model.failures import FailureDetails, failure_of
+from durablenb.model.failures import FailureDetails, describe_failure
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
 _Refusal = tuple[Callable[..., Event], int, Exception]
@@ -135,7 +135,7 @@ class Effects:
                 self.end(instance, event)
                 return
         for kind, task_id, error in refusals:
-            self._instances.receive(instance, kind, task_id, failure_of(error, is_non_retriable=True))
+            self._instances.receive(instance, kind, task_id, describe_failure(error, is_non_retriable=True))
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class Effects:
 
     def fail(self, instance: Instance, error: Exception) -> None:
         """Write that the instance failed with this error, and end it."""
-        event = ExecutionFailed(instance.next_event_id, self._clock.now(), failure_of(error))
+        event = ExecutionFailed(instance.next_event_id, self._clock.now(), describe_failure(error))
         self._buffer.write(instance, event)
         self.end(instance, event)
 
@@ -316,8 +316,8 @@ def _failure(instance: Instance, event: Event) -> FailureDetails:
         return event.failure
     if isinstance(event, ExecutionCanceled):
         canceled = OrchestrationCanceledError(f"{instance.id} was canceled: {event.reason or 'no reason'}")
-        return failure_of(canceled, is_non_retriable=True)
+        return describe_failure(canceled, is_non_retriable=True)
     assert isinstance(event, ExecutionTerminated)
-    return failure_of(
+    return describe_failure(
         OrchestrationTerminatedError(f"{instance.id} was terminated: {event.reason or 'no reason'}")
     )

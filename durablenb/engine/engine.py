@@ -312,7 +312,7 @@ class Engine(EngineLoop):
                 tuple(sorted(instance.missing)),
                 is_open=True,
                 without_executor=tuple(sorted(instances.blocked.unavailable(instance).items())),
-                in_queues=self._state.dispatcher.queues.waiting_of(instance_id),
+                in_queues=self._state.dispatcher.queues.count_waiting(instance_id),
             )
 
         return self._in_turn(read, patience) or RuntimeState(imported)

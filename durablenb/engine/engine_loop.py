@@ -84,7 +84,7 @@ class EngineLoop:
         self.options = options
         self.log_writer = LogWriter(store, clock.now, options.codec.redact_log, self._nudge_committer)
         self.attempt_writer = AttemptWriter(store, self._nudge_committer)
-        self.streams = Streams(lambda instance_id: self.completions.parent_of(instance_id))
+        self.streams = Streams(lambda instance_id: self.completions.parent_id(instance_id))
         self._side_writers = self.log_writer, self.attempt_writer
         self.committer = Committer(
             store,

@@ -32,7 +32,7 @@ from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model import events
 from durablenb.model.events import ParentInstance
 from durablenb.model.failures import FailureDetails
-from durablenb.model.ids import execution_id_of
+from durablenb.model.ids import new_execution_id
 
 log = logging.getLogger("durablenb")
 
@@ -252,7 +252,7 @@ class Entities:
             self._characters -= entity.size
         if entity is None or entity.next_event_id > LONG_HISTORY:
             state = None if entity is None else entity.state
-            entity = Entity(entity_id, execution_id_of(entity_id, self._buffer.seq + 1, self._clock.now()))
+            entity = Entity(entity_id, new_execution_id(entity_id, self._buffer.seq + 1, self._clock.now()))
             entity.state = state
             self._retention.note(entity_id)
         self._busy[entity_id] = entity

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from durablenb.core.execution import Execution
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.engine.blocked_instances import BlockedInstances
 from durablenb.engine.capture.output import MUTED, capturing_for
 from durablenb.engine.instance import Instance
@@ -46,7 +46,7 @@ class Executions:
             instance.id,
             instance.execution_id,
             self._codec,
-            name_of,
+            target_name,
             source=code.source,
             interrupts=self._options.interrupts,
             max_actions=self._options.max_orchestration_actions,

@@ -19,7 +19,7 @@ from durablenb.model.events import (
     ExecutionSuspended,
     OrchestratorStarted,
 )
-from durablenb.model.ids import execution_id_of
+from durablenb.model.ids import new_execution_id
 
 
 class Forks:
@@ -75,7 +75,7 @@ class Forks:
         code = self._registry.code(past.started.name, past.started.version)
         if code is None:
             raise self._registry.no_code(past.started.name, past.started.version)
-        execution_id = execution_id_of(instance_id, self._buffer.seq + 1, now)
+        execution_id = new_execution_id(instance_id, self._buffer.seq + 1, now)
         events, open_requests = past.fork_events(execution_id, code.source and code.source.hash, now)
         started = events[0]
         assert isinstance(started, ExecutionStarted)

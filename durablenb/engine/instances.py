@@ -17,7 +17,7 @@ from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
 from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.events import RULES, Event, ExecutionStarted, Origin, ParentInstance
-from durablenb.model.ids import execution_id_of
+from durablenb.model.ids import new_execution_id
 from durablenb.model.imports import Import
 
 
@@ -55,7 +55,7 @@ class Instances:
 
     def latest_version(self, name: str, version: str | None) -> str | None:
         """Return the version to start: the one requested, or else the newest one."""
-        return self._registry.version_of(name) if version is None else version
+        return self._registry.default_version(name) if version is None else version
 
     def begin(
         self,
@@ -73,7 +73,7 @@ class Instances:
     ) -> Instance:
         """Begin a new execution, and return its instance."""
         now = self._clock.now()
-        execution_id = execution_id_of(instance_id, self._buffer.seq + 1, now)
+        execution_id = new_execution_id(instance_id, self._buffer.seq + 1, now)
         code = self._registry.code(name, version)
         source = None if code is None else code.source
         started = ExecutionStarted(

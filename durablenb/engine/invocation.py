@@ -9,7 +9,7 @@ from contextvars import copy_context
 from typing import Any
 
 from durablenb.core.activity_context import ActivityContext
-from durablenb.core.annotations import context_parameter, types_of
+from durablenb.core.annotations import context_parameter, function_types
 from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.core.ports.output import current_owner
 from durablenb.core.short_repr import short_repr
@@ -60,7 +60,7 @@ def call(
     function: Callable[..., Any], text: str, takes_input: bool, codec: Codec, context: ActivityContext
 ) -> Any:
     """Return what the function returns for the decoded input: for an ``async def``, a coroutine."""
-    types = types_of(function)
+    types = function_types(function)
     named: dict[str, Any] = {}
     if are_arguments(text):
         arguments = codec.decode(text, types.arguments)

@@ -16,7 +16,7 @@ from durablenb.engine import locks
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
 from durablenb.engine.thread_executors import ThreadExecutor
 from durablenb.model.activities import REPORTS, Report
-from durablenb.model.failures import failure_of
+from durablenb.model.failures import describe_failure
 
 PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
@@ -169,7 +169,7 @@ class Process:
                 f"The process in which the activity ran died: {exit_cause(self._process.returncode)}. "
                 "Other activities are unharmed."
             )
-            return failure_of(died)
+            return describe_failure(died)
         return outcome
 
     def end(self) -> None:

@@ -73,7 +73,7 @@ class ResultCache:
         elif policy.expires is not None and now - found.timestamp >= policy.expires:
             job.reason = "expired"
         else:
-            text = self._text_of(found)
+            text = self._result_text(found)
             if text is not None:
                 return ActivityFinished(job, text, None, now, cached_from=found.origin)
         return None
@@ -171,7 +171,7 @@ class ResultCache:
             self._results = {call.key: call for call in found}  # the last one of a key counts
         return self._results
 
-    def _text_of(self, found: CachedResult) -> str | None:
+    def _result_text(self, found: CachedResult) -> str | None:
         return self._store.cached_text(found.key) if found.text is None else found.text
 
     def _new_parts(self, key: CacheKey) -> list[CodePart]:

@@ -34,7 +34,7 @@ from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.activities import EarlierTries
 from durablenb.model.errors import DurableError, InstanceStateError
 from durablenb.model.events import TaskCompleted, TaskFailed, TaskScheduled, TimerCreated, TimerFired
-from durablenb.model.failures import failure_of
+from durablenb.model.failures import describe_failure
 from durablenb.model.names import folded
 
 POISON_LIMIT = 5
@@ -305,7 +305,9 @@ class EngineState:
         instance.pending.discard(job.task_id)
         self._keep_tries(instance, job)
         error = TimeoutError(f"{job.name!r} {excess}")
-        self.instances.receive(instance, TaskFailed, job.task_id, failure_of(error), job.started_at, worker)
+        self.instances.receive(
+            instance, TaskFailed, job.task_id, describe_failure(error), job.started_at, worker
+        )
         self.dispatcher.stop(instance, job.task_id)
 
     def _keep_tries(self, instance: Instance, job: ActivityJob) -> None:
@@ -314,7 +316,7 @@ class EngineState:
         After a mistake, a call may have been made again while its former try still ran. If that ends first,
         the next try comes after both.
         """
-        later = self.dispatcher.job_of((instance, job.task_id))
+        later = self.dispatcher.find_job((instance, job.task_id))
         last = job if later is None or later.attempt < job.attempt else later
         if last.has_tries:
             instance.tries[job.key] = last.tries

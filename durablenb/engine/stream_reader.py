@@ -10,7 +10,7 @@ from weakref import finalize
 from durablenb.engine import locks
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import InstanceOutcome
-from durablenb.engine.waiting import check_not_blocked, next_of, outcome_promise, seconds_left, waiting
+from durablenb.engine.waiting import check_not_blocked, next_item, outcome_promise, seconds_left, waiting
 from durablenb.model.activities import StreamPiece, TextStream
 
 
@@ -46,7 +46,9 @@ class StreamReader(TextStream):
         with waiting(self._engine):
             while self._close.alive:
                 try:
-                    piece = next_of(self._pieces.queue, self._engine, self._id, self._deadline, self._timeout)
+                    piece = next_item(
+                        self._pieces.queue, self._engine, self._id, self._deadline, self._timeout
+                    )
                 except Empty:
                     check_not_blocked(self._engine, self._id)
                     continue

@@ -53,7 +53,7 @@ class Streams:
 
     Parameters
     ----------
-    parent_of
+    parent_id
         Returns the id of the instance that called an open sub-orchestration; None for any other instance.
 
     Notes
@@ -61,8 +61,8 @@ class Streams:
     A call that streams nothing never comes here. The lock is held for a few statements only.
     """
 
-    def __init__(self, parent_of: Callable[[str], str | None]) -> None:
-        self._parent_of = parent_of
+    def __init__(self, parent_id: Callable[[str], str | None]) -> None:
+        self._parent_id = parent_id
         self._lock = locks.Lock()
         self._texts: dict[StreamingCall, str] = {}
         self._readers: dict[str, list[Pieces]] = {}
@@ -112,7 +112,7 @@ class Streams:
         """Yield the ids of an instance and of those above it."""
         while instance_id is not None:
             yield instance_id
-            instance_id = self._parent_of(instance_id)
+            instance_id = self._parent_id(instance_id)
 
 
 def _piece(call: StreamingCall, text: str) -> StreamPiece:

@@ -98,7 +98,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
         while pending:
             first = next(iter(pending))
             try:
-                instance_id = next_of(ended, engine, first, deadline, timeout)
+                instance_id = next_item(ended, engine, first, deadline, timeout)
             except Empty:
                 if all(_is_blocked(engine, instance_id) for instance_id in pending):
                     check_not_blocked(engine, first)
@@ -107,7 +107,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
             yield instance_id
 
 
-def next_of(
+def next_item(
     queue: locks.Queue[T], engine: Engine, instance_id: str, deadline: float | None, timeout: float | None
 ) -> T:
     """Return the next item of a queue, for which the engine's work is done here if it has no thread.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from durablenb.core.fork import checked_outcomes, task_of
+from durablenb.core.fork import checked_outcomes, find_task
 from durablenb.model.conversations import is_model_request, outcome_kind, tool_call_id
 from durablenb.model.events import Event, Raised, Returned, TaskScheduled
 
@@ -41,7 +41,7 @@ def with_answers(
 
 
 def _result(history: Sequence[Event], key: int | str, answer: Any) -> Any:
-    task_id = task_of(history, key)
+    task_id = find_task(history, key)
     call = next((e for e in history if isinstance(e, TaskScheduled) and e.task_id == task_id), None)
     former = _former(history, task_id)
     if isinstance(answer, BaseException):

@@ -275,7 +275,7 @@ class DurableOrchestrationClient:
             If there is no such instance. The synchronous method has the other errors.
         """
         await self._client._control.wait_async(asked_instance_id(instance_id), timeout)
-        return await _in_thread(self._client.status_of, instance_id)
+        return await _in_thread(self._client.status, instance_id)
 
     @property
     def client(self) -> SyncDurableOrchestrationClient:

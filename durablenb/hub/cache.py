@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.cache import CacheEntry, read_entries
 from durablenb.analysis.text import plural, table_text
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.engine.messages import ClearCache
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class HubCache:
         StoreError
             If the journal can't be written now.
         """
-        name = None if activity is None else name_of(activity)
+        name = None if activity is None else target_name(activity)
         return int(self._hub._control.request(ClearCache(name)))
 
     def __str__(self) -> str:

@@ -52,7 +52,7 @@ def check(function: Any, hub: TaskHub | None = None) -> Findings:
     if isinstance(function, str):
         if registry is None:
             raise TypeError("A name needs a hub: durablenb.check(name, hub). Or give the function itself.")
-        code = registry.code(function, registry.version_of(function))
+        code = registry.code(function, registry.default_version(function))
         if code is None:
             raise not_found("orchestrator", function, registry.orchestrator_names)
         function = code.function

@@ -6,6 +6,7 @@ The module is long because most of it is the reference of the methods.
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 
 from durablenb.core.fork import checked_outcomes
 from durablenb.core.ports.store import InstanceQuery
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.core.status_history import history_events
 from durablenb.engine import messages
 from durablenb.engine.instance import InstanceOutcome
@@ -57,7 +58,7 @@ from durablenb.model.status import (
     PurgeHistoryResult,
     Statuses,
     failed_text,
-    statuses_of,
+    parse_statuses,
 )
 from durablenb.model.times import aware
 
@@ -245,20 +246,20 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     ) -> messages.Start:
         """Return the command that starts an orchestration; see `start_new`."""
         checked = checked_if_exists(if_exists, instance_id)
-        dedupe = statuses_of(dedupe_statuses) or ()
+        dedupe = parse_statuses(dedupe_statuses) or ()
         if dedupe and checked != "error":
             raise ValueError(
                 f"if_exists={checked!r} says what happens to an instance that has ended. Leave "
                 "dedupe_statuses out."
             )
         target = orchestration_function_name
-        name = name_of(target)
+        name = target_name(target)
         chosen = self._control.new_id() if instance_id is None else checked_instance_id(instance_id)
         return messages.Start(
             chosen,
             name,
             self._control.encode(client_input, "input"),
-            checked_version(version) if version is not None else self._control.version_of(target),
+            checked_version(version) if version is not None else self._control.default_version(target),
             _tags(tags, budget),
             aware(start_at),
             dedupe,
@@ -510,7 +511,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         query = InstanceQuery(
             prefix=instance_id_prefix,
             name=name,
-            statuses=statuses_of(runtime_status),
+            statuses=parse_statuses(runtime_status),
             created_from=aware(created_time_from),
             created_to=aware(created_time_to),
             limit=top,
@@ -542,9 +543,9 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             If it is blocked until you act; the message says what to do.
         """
         self._control.wait(asked_instance_id(instance_id), timeout)
-        return self.status_of(instance_id)
+        return self.status(instance_id)
 
-    def status_of(self, instance_id: str) -> DurableOrchestrationStatus:
+    def status(self, instance_id: str) -> DurableOrchestrationStatus:
         """Return the status of an instance; raise `InstanceNotFoundError` if it doesn't exist."""
         instance_id = asked_instance_id(instance_id)
         self._journal.refresh(instance_id)
@@ -553,7 +554,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             raise self._journal.unknown(instance_id)
         return status
 
-    def result_of(self, instance_id: str, timeout: float | None = None) -> Any:
+    def result(self, instance_id: str, timeout: float | None = None) -> Any:
         """Wait until an instance has ended, and return what its orchestrator returned.
 
         Raises
@@ -566,9 +567,19 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             If it was terminated.
         """
         instance_id = asked_instance_id(instance_id)
-        return self.value_of(instance_id, self._control.wait(instance_id, timeout))
+        return self.outcome_value(instance_id, self._control.wait(instance_id, timeout))
 
-    def value_of(self, instance_id: str, outcome: InstanceOutcome | None) -> Any:
+    def status_of(self, instance_id: str) -> DurableOrchestrationStatus:
+        """Return `status(instance_id)`. This is its former name."""
+        _warn_of_former("status_of", "status")
+        return self.status(instance_id)
+
+    def result_of(self, instance_id: str, timeout: float | None = None) -> Any:
+        """Return `result(instance_id, timeout)`. This is its former name."""
+        _warn_of_former("result_of", "result")
+        return self.result(instance_id, timeout)
+
+    def outcome_value(self, instance_id: str, outcome: InstanceOutcome | None) -> Any:
         """Return the value of an outcome, or raise its error; without one, the journal is read for it."""
         if outcome is None:
             outcome = _outcome(self._journal.existing(instance_id))
@@ -686,7 +697,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
                 "that has ended. If that is meant, give runtime_status=['Completed', 'Failed', 'Canceled', "
                 "'Terminated']."
             )
-        asked = statuses_of(runtime_status)
+        asked = parse_statuses(runtime_status)
         wanted = tuple(OrchestrationRuntimeStatus) if asked is None else asked
         query = InstanceQuery(
             statuses=tuple(status for status in wanted if status.is_terminal),
@@ -753,6 +764,11 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         self._journal.refresh(instance_id)
         self._journal.check_exists(instance_id)
         return instance_id
+
+
+def _warn_of_former(old: str, new: str) -> None:
+    text = f"client.{old} has a new name: use client.{new}."
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
 
 
 def _outcome(state: InstanceState) -> InstanceOutcome:

@@ -174,7 +174,7 @@ class Control(ABC):
         """The names of the orchestrators that are registered here."""
         return ()
 
-    def version_of(self, orchestrator: Any) -> str | None:
+    def default_version(self, orchestrator: Any) -> str | None:
         """Return the version that is started by default."""
         return None
 

@@ -118,7 +118,7 @@ class SyncDurableEntityClient:
             text = self._state_text(instance_id)
         else:
             self._journal.refresh(instance_id)
-            text = self._journal.of(instance_id).entity_state_as_of(instance_id, moment)
+            text = self._journal.of(instance_id).entity_state_at(instance_id, moment)
         return self._codec.decode(text, None if is_none(text) else expected_type)
 
     def entity_texts(self, entity_ids: Iterable[EntityId]) -> dict[EntityId, str]:

@@ -65,7 +65,7 @@ class Handles(Saved, Sequence[Handle]):
         results: list[Any] = []
         for instance_id, outcome in zip(self.ids, outcomes, strict=True):
             try:
-                results.append(client.value_of(instance_id, outcome))
+                results.append(client.outcome_value(instance_id, outcome))
             except Exception as error:
                 if not return_exceptions:
                     raise

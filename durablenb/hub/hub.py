@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from durablenb.analysis.figures import HubFigures
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.sql import Parameters, Relation, frame_variables, query
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.hub.control import Control
 from durablenb.hub.entity import EntityHandle
@@ -431,7 +431,7 @@ class Hub(HubFigures):
         >>> counter.state()
         {'value': 5}
         """
-        return EntityHandle(self, entity_id_of(function, key))
+        return EntityHandle(self, parse_entity_id(function, key))
 
     def entity_state(
         self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
@@ -503,10 +503,10 @@ class Hub(HubFigures):
         3
         >>> hub.close()
         """
-        from durablenb.hub.stored_tables import table_of  # few need it
+        from durablenb.hub.stored_tables import read_table  # few need it
 
         instance_id = instance.id if isinstance(instance, Handle) else instance
-        return table_of(self._journal, asked_instance_id(instance_id), task)
+        return read_table(self._journal, asked_instance_id(instance_id), task)
 
     def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
         """Return the answer to a query over the hub's tables and views, and your data frames.
@@ -676,7 +676,7 @@ class Hub(HubFigures):
         return HubView(repr(self), fleet, tuple(QueueList(self._journal.queues())), missing)
 
 
-def entity_id_of(entity: Any, key: str | None) -> EntityId:
+def parse_entity_id(entity: Any, key: str | None) -> EntityId:
     """Return the id of an entity that is given by its id, or by a name or a function and a key.
 
     Raises
@@ -688,4 +688,4 @@ def entity_id_of(entity: Any, key: str | None) -> EntityId:
         return entity
     if key is None:
         raise TypeError("An entity has a name and a key: hub.entity('Counter', 'a'), or give its EntityId.")
-    return EntityId(name_of(entity), key)
+    return EntityId(target_name(entity), key)

@@ -19,7 +19,7 @@ from durablenb.analysis.sql import Parameters, query
 from durablenb.core.short_repr import plural
 from durablenb.hub.control import ReadOnly
 from durablenb.hub.entity import EntityHandle
-from durablenb.hub.hub import Hub, entity_id_of
+from durablenb.hub.hub import Hub, parse_entity_id
 from durablenb.journal.file import FileJournal
 from durablenb.model.entities import EntityId, checked_entity_id
 from durablenb.model.errors import DurableError, InstanceNotFoundError
@@ -125,12 +125,12 @@ class HubFile(Hub):
         InstanceNotFoundError
             If no operation of such an entity was ever requested.
         """
-        instance_id = str(checked_entity_id(entity_id_of(function, key)))
+        instance_id = str(checked_entity_id(parse_entity_id(function, key)))
         if not self._file.of().records(instance_id):
             raise InstanceNotFoundError(
                 f"{self.path} has no entity {instance_id}. entities() lists the existing ones."
             )
-        return super().entity(entity_id_of(function, key))
+        return super().entity(parse_entity_id(function, key))
 
     # -- queries ---------------------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ class Handle(InstanceFigures):
         >>> handle.result()
         42
         """
-        return self.hub.client.result_of(self.id, timeout)
+        return self.hub.client.result(self.id, timeout)
 
     def wait(self, timeout: float | None = None) -> DurableOrchestrationStatus:
         """Wait until the orchestration has ended, and return its status, whichever it is; see `result`.
@@ -107,7 +107,7 @@ class Handle(InstanceFigures):
 
     def __await__(self) -> Generator[Any, Any, Any]:
         outcome = yield from self.hub._control.wait_async(self.id, None).__await__()
-        return self.hub.client.value_of(self.id, outcome)
+        return self.hub.client.outcome_value(self.id, outcome)
 
     def stream(self, timeout: float | None = None) -> TextStream:
         """Return the texts that activities stream while they run, until the orchestration has ended.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from durablenb.analysis.sql import reader_of
+from durablenb.analysis.sql import journal_connection
 from durablenb.core.annotations import result_type
 from durablenb.core.fork import Past, last_settlement, shared_past
 from durablenb.core.registry import Code, not_found
@@ -78,7 +78,7 @@ class LocalJournal(Journal):
     def connection(self, instance_id: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Return the connection with which the calling thread reads."""
         with self._store.unless_closed():
-            yield reader_of(self._store)
+            yield journal_connection(self._store)
 
     def open_connection(self, instance_id: str | None = None) -> duckdb.DuckDBPyConnection:
         """Return a new connection that reads, which the caller closes."""
@@ -264,9 +264,9 @@ class EngineControl(Control):
         """The names of the registered orchestrators."""
         return self.engine.registry.orchestrator_names
 
-    def version_of(self, orchestrator: Any) -> str | None:
+    def default_version(self, orchestrator: Any) -> str | None:
         """Return the version of a function; of a name, the newest one."""
-        return self.engine.registry.version_of(orchestrator)
+        return self.engine.registry.default_version(orchestrator)
 
     def check_entity(self, name: str) -> None:
         """Raise `FunctionNotFoundError` if no such entity is registered."""

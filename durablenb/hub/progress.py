@@ -62,12 +62,12 @@ class Progress(Saved):
     def result(self, timeout: float | None = None) -> Any:
         """Wait until the orchestration has ended, and return what it returned; see `Handle.result`."""
         with self._display():
-            return self._hub.client.result_of(self.id, timeout)
+            return self._hub.client.result(self.id, timeout)
 
     def __await__(self) -> Generator[Any, Any, Any]:
         with self._display():
             outcome = yield from self._hub._control.wait_async(self.id, None).__await__()
-        return self._hub.client.value_of(self.id, outcome)
+        return self._hub.client.outcome_value(self.id, outcome)
 
     def _display(self) -> ProgressDisplay:
         from durablenb.notebook.still.progress import ProgressDisplay, screen  # only needed for drawing

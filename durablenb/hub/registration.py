@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from durablenb.core.app_model import Entity
 from durablenb.core.entity_class import EntityClass
 from durablenb.core.ports.executor import ExecutorSource
-from durablenb.core.registry import Activity, Registry, mark, name_of
+from durablenb.core.registry import Activity, Registry, mark, target_name
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import check_executor
 from durablenb.engine.messages import Registered
 from durablenb.hub.entity import EntityHandle
-from durablenb.hub.hub import Hub, entity_id_of
-from durablenb.model.caching import CachePolicy, policy_of
+from durablenb.hub.hub import Hub, parse_entity_id
+from durablenb.model.caching import CachePolicy, cache_policy
 from durablenb.model.entities import EntityId
 from durablenb.model.ids import checked_version
 from durablenb.model.queues import Queue, QueueList
-from durablenb.model.source import source_of
+from durablenb.model.source import read_source
 from durablenb.model.times import checked_timeout
 from durablenb.values.codec import ValueCodec
 
@@ -167,7 +167,7 @@ class Registering(Hub):
         self._engine.check_open()
         if executor is not None:
             check_executor(executor)
-        chosen, policy = _chosen_name(function, name), policy_of(cache)
+        chosen, policy = _chosen_name(function, name), cache_policy(cache)
         limit, silence = checked_timeout(timeout), checked_timeout(heartbeat_timeout, "heartbeat_timeout")
         queue_name = None if queue is None else self._registry.queue_for(chosen, queue)
         activity = Activity(chosen, function, max_concurrency, executor, limit, policy, queue_name, silence)
@@ -233,7 +233,7 @@ class Registering(Hub):
 
         self._engine.check_open()
         chosen = _chosen_name(function, name)
-        source = source_of(function)
+        source = read_source(function)
         before = self._registry.registered(chosen, checked_version(version))
         self._registry.add_orchestrator(function, chosen, source, version)
         if before is not None and before.is_other(function, source):
@@ -289,7 +289,7 @@ class Registering(Hub):
         {'euros': 5}
         """
         if key is not None or isinstance(function, EntityId):
-            return EntityHandle(self, entity_id_of(function, key))
+            return EntityHandle(self, parse_entity_id(function, key))
 
         def decorate(decorated: F) -> F:
             self.add_entity(decorated, name, executor=executor)
@@ -495,7 +495,7 @@ def _chosen_name(function: object, name: str | None) -> str:
     if not callable(function):
         raise TypeError(f"Expected a function, not a {type(function).__name__}.")
     if name is not None:
-        return name_of(name)
+        return target_name(name)
     chosen = getattr(function, "__name__", None)
     if not isinstance(chosen, str):
         raise TypeError(f"{function!r} has no name of its own; give it one: name='...'.")

@@ -11,7 +11,7 @@ from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.values.stored_tables import stored_table
 
 
-def table_of(journal: Journal, instance_id: str, task: int | str | None) -> Any:
+def read_table(journal: Journal, instance_id: str, task: int | str | None) -> Any:
     """Return a data frame as a table of Arrow's; see `Hub.table`."""
     own, mark, number = instance_id.partition("#")  # which no id has in it
     if mark and task is None:

@@ -24,7 +24,7 @@ from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.queues import QueueState
 from durablenb.model.runtime import RunningCall, RuntimeInfo
-from durablenb.model.status import DurableOrchestrationStatus, InstanceState, status_of
+from durablenb.model.status import DurableOrchestrationStatus, InstanceState, client_status
 from durablenb.store import bundles, queue_rows
 from durablenb.store.reader import JournalReader
 from durablenb.store.statements import DESCENDANTS
@@ -242,7 +242,7 @@ class Journal(ABC):
     ) -> list[DurableOrchestrationStatus]:
         origins = self.origins([state.instance_id for state in states])
         return [
-            status_of(
+            client_status(
                 state,
                 self.codec.shown,
                 show_input=show_input,

@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from durablenb.core.registry import name_of, not_found
+from durablenb.core.registry import not_found, target_name
 from durablenb.core.short_repr import short_repr
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
 from durablenb.lab.crash_report import CURES, Crash, CrashReport, Fault, FaultKind
 from durablenb.lab.runs import Outcome, Plan, SentEvent, run
-from durablenb.lab.world import World, world_of
+from durablenb.lab.world import World, as_world
 from durablenb.model.events import EventRaised
 from durablenb.model.failures import FailureDetails
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
@@ -97,11 +97,11 @@ def crash_everywhere(
     <order: 2 crashes, and nothing differs.>
     >>> hub.close()
     """
-    plan = plan_of(orchestration, input_, hub, events, instance_id)
-    return crashed(plan, world_of(world))
+    plan = plan_runs(orchestration, input_, hub, events, instance_id)
+    return crashed(plan, as_world(world))
 
 
-def plan_of(
+def plan_runs(
     orchestration: Handle | Callable[..., Any] | str,
     input_: Any,
     hub: TaskHub | None,
@@ -117,8 +117,8 @@ def plan_of(
             "are registered."
         )
     registry = hub._registry
-    name = name_of(orchestration)
-    version = registry.version_of(orchestration)
+    name = target_name(orchestration)
+    version = registry.default_version(orchestration)
     if registry.code(name, version) is None:
         raise not_found("orchestrator", name, registry.orchestrator_names)
     sent = tuple(SentEvent(*event) for event in events)

@@ -12,9 +12,9 @@ from durablenb.hub.check import check
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
 from durablenb.lab.crash_report import CURES, LabReport
-from durablenb.lab.crashing import crashed, failure_text, plan_of
+from durablenb.lab.crashing import crashed, failure_text, plan_runs
 from durablenb.lab.runs import Plan, run
-from durablenb.lab.world import World, world_of
+from durablenb.lab.world import World, as_world
 from durablenb.model.display import Card
 
 PartName = Literal["source", "result", "replay", "crashes", "histories"]
@@ -136,10 +136,10 @@ def grade(
     ok    crashes: 2 crashes, and nothing differs.
     >>> hub.close()
     """
-    plan = plan_of(orchestration, input_, hub, events, "graded")
+    plan = plan_runs(orchestration, input_, hub, events, "graded")
     code = orchestration.hub if isinstance(orchestration, Handle) else hub
     assert isinstance(code, TaskHub)  # the plan's hub
-    return Grade(plan.name, _parts(plan, code, world_of(world), expected, histories))
+    return Grade(plan.name, _parts(plan, code, as_world(world), expected, histories))
 
 
 def _parts(plan: Plan, hub: TaskHub, world: World, expected: Any, histories: Any) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from durablenb.core.fold import state_of
+from durablenb.core.fold import fold_history
 from durablenb.core.ports.store import (
     BegunExecution,
     HistoryBundle,
@@ -44,7 +44,7 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.names import folded
 from durablenb.model.outputs import OutputState
-from durablenb.model.payloads import Blob, Payload, blobs_of, references
+from durablenb.model.payloads import Blob, Payload, carried_blobs, references
 from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
@@ -77,7 +77,7 @@ class MemoryStore:
         self.journal.extend(records)
         self._calls.extend(calls)
         for text in _texts(records):
-            self.blobs.update((blob.hash, blob) for blob in blobs_of(text))
+            self.blobs.update((blob.hash, blob) for blob in carried_blobs(text))
             if isinstance(text, Payload):
                 text.blobs = ()
 
@@ -305,7 +305,7 @@ class MemoryStore:
                     states.setdefault(record.instance_id, "null")
         return states
 
-    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
+    def entity_state_at(self, instance_id: str, moment: datetime) -> str:
         """Return the state as text that the entity had then; ``null`` if it didn't exist."""
         changes = [r.event for r in self.records(instance_id) if isinstance(r.event, StateChanged)]
         return next((one.state for one in reversed(changes) if one.timestamp <= moment), "null")
@@ -333,7 +333,7 @@ class MemoryStore:
         """Return the states of a query's instances."""
         states = []
         for instance_id in self._ids():
-            state = state_of(instance_id, [(r.execution_id, r.event) for r in self.records(instance_id)])
+            state = fold_history(instance_id, [(r.execution_id, r.event) for r in self.records(instance_id)])
             if state is not None and _meets(state, query):
                 states.append(state)
         states.sort(key=lambda state: (state.created_time, state.instance_id))

@@ -45,7 +45,7 @@ class World:
         self.reset = reset
 
 
-def world_of(given: Any) -> World:
+def as_world(given: Any) -> World:
     """Return a world given as one, as a collection that activities change, or as None.
 
     Raises

@@ -74,7 +74,7 @@ class CachePolicy(Plain):
         _check_version(self.version)
 
 
-def policy_of(cache: object) -> CachePolicy | None:
+def cache_policy(cache: object) -> CachePolicy | None:
     """Return the policy that an activity is registered with; None for no cache.
 
     Raises

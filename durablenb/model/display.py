@@ -107,15 +107,15 @@ if TYPE_CHECKING:
     class Views(Protocol):
         """The interface of the module that draws objects."""
 
-        def text_of(self, shown: object) -> str:
+        def render_text(self, shown: object) -> str:
             """Return an object as text that is the same in every run."""
             ...
 
-        def html_of(self, shown: object) -> str | None:
+        def render_html(self, shown: object) -> str | None:
             """Return an object as a picture and tables, or None if it has none."""
             ...
 
-        def account_of(self, error: Exception) -> list[str]:
+        def short_account(self, error: Exception) -> list[str]:
             """Return the short account of an error that replaces its traceback."""
             ...
 
@@ -162,8 +162,8 @@ class Displayed:
             return bundle
         try:
             views, shown = _load(), self._shown()
-            bundle["text/plain"] = views.text_of(shown)
-            html = views.html_of(shown) if options.display == "static" else None
+            bundle["text/plain"] = views.render_text(shown)
+            html = views.render_html(shown) if options.display == "static" else None
             return bundle if html is None else {**bundle, "text/html": html}
         except Exception:
             log.debug("%r could not be drawn", self, exc_info=True)
@@ -243,6 +243,6 @@ class ShortTraceback:
     def _render_traceback_(self) -> list[str]:
         assert isinstance(self, Exception)
         try:
-            return [repr(self)] if _load is None else _load().account_of(self)
+            return [repr(self)] if _load is None else _load().short_account(self)
         except Exception:  # a failing account must not hide the error
             return traceback.format_exception(self)

@@ -96,12 +96,12 @@ class FailureDetails(Saved):
         )
 
 
-def failure_of(exception: BaseException, *, is_non_retriable: bool = False) -> FailureDetails:
+def describe_failure(exception: BaseException, *, is_non_retriable: bool = False) -> FailureDetails:
     """Return the details of an exception; never raises, even if the exception's own methods do."""
-    return _failure_of(exception, is_non_retriable, CHAIN_LIMIT)
+    return _describe(exception, is_non_retriable, CHAIN_LIMIT)
 
 
-def _failure_of(exception: BaseException, is_non_retriable: bool, depth: int) -> FailureDetails:
+def _describe(exception: BaseException, is_non_retriable: bool, depth: int) -> FailureDetails:
     if isinstance(exception, TaskFailedError) and hasattr(exception, "details"):
         inner: FailureDetails | None = exception.details
         name = f"{TaskFailedError.__module__}.{TaskFailedError.__qualname__}"
@@ -109,39 +109,39 @@ def _failure_of(exception: BaseException, is_non_retriable: bool, depth: int) ->
         cause = exception.__cause__
         if cause is None and isinstance(exception, BaseExceptionGroup):
             cause = exception.exceptions[0]
-        inner = _failure_of(cause, False, depth - 1) if cause is not None and depth > 1 else None
-        name = _name_of(type(exception))
+        inner = _describe(cause, False, depth - 1) if cause is not None and depth > 1 else None
+        name = _type_name(type(exception))
     return FailureDetails(
         name,
-        _cut(_text_of(exception)),
-        _cut(_traceback_of(exception) + _notes_of(exception)),
+        _cut(_message(exception)),
+        _cut(_stack(exception) + _notes(exception)),
         inner,
         is_non_retriable or isinstance(exception, NonRetriableError),
     )
 
 
-def _name_of(kind: type[BaseException]) -> str:
+def _type_name(kind: type[BaseException]) -> str:
     try:
         return str.__str__(f"{kind.__module__}.{kind.__qualname__}")
     except BaseException:
         return "builtins.Exception"
 
 
-def _text_of(exception: BaseException) -> str:
+def _message(exception: BaseException) -> str:
     try:
         return str.__str__(str(exception))  # a plain str, even if it is of a subclass
     except BaseException as error:
         return f"<no text: __str__ raised {type(error).__name__}>"
 
 
-def _traceback_of(exception: BaseException) -> str:
+def _stack(exception: BaseException) -> str:
     try:
         return "".join(traceback.format_tb(exception.__traceback__, limit=-50))
     except BaseException:
         return ""
 
 
-def _notes_of(exception: BaseException) -> str:
+def _notes(exception: BaseException) -> str:
     try:
         return "".join(f"{note}\n" for note in getattr(exception, "__notes__", ()))
     except BaseException:

@@ -146,7 +146,7 @@ def checked_priority(priority: object) -> int:
     return priority
 
 
-def execution_id_of(instance_id: str, position: int, now: datetime) -> str:
+def new_execution_id(instance_id: str, position: int, now: datetime) -> str:
     """Return the id of an execution that begins at a position of the journal: 16 hexadecimal digits."""
     text = f"{instance_id}\0{position}\0{now.isoformat()}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

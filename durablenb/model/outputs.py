@@ -40,7 +40,7 @@ class Shown(NamedTuple):
     @property
     def size(self) -> int:
         """The number of bytes of all contents."""
-        return sum(size_of(content) for _, content, _ in self.contents)
+        return sum(byte_count(content) for _, content, _ in self.contents)
 
 
 class OutputPart(NamedTuple):
@@ -107,12 +107,12 @@ def is_json(mime_type: str) -> bool:
     return mime_type == "application/json" or mime_type.endswith("+json")
 
 
-def size_of(content: Content) -> int:
+def byte_count(content: Content) -> int:
     """Return the number of bytes of a content, in UTF-8."""
     return len(content) if isinstance(content, bytes) else len(content.encode("utf-8", "replace"))
 
 
-def contents_of(
+def bundle_contents(
     data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
 ) -> tuple[tuple[str, Content, str | None], ...]:
     """Return a MIME bundle, as a display publisher gets it, as contents of a `Shown`."""
@@ -125,7 +125,7 @@ def contents_of(
     return tuple(contents)
 
 
-def value_of(mime_type: str, content: Content) -> Any:
+def display_value(mime_type: str, content: Content) -> Any:
     """Return a content as a display function takes it: JSON as a value, pictures as bytes, other as text."""
     if not is_json(mime_type):
         return content
@@ -140,10 +140,10 @@ def decoded(mime_type: str, content: bytes) -> Content:
     return content if mime_type in _BINARY else content.decode("utf-8", "replace")
 
 
-def part_of(mime_type: str, content: Content, metadata: str | None) -> tuple[OutputPart, Blob | None]:
+def stored_part(mime_type: str, content: Content, metadata: str | None) -> tuple[OutputPart, Blob | None]:
     """Return a content as a part, and as the blob that it refers to, if it is long."""
     if isinstance(content, str) and len(content) <= TEXT_CHARACTERS:
-        return OutputPart(mime_type, size_of(content), content, None, metadata), None
+        return OutputPart(mime_type, byte_count(content), content, None, metadata), None
     raw = content if isinstance(content, bytes) else content.encode()
     blob = Blob(sha256(raw).hexdigest(), mime_type, raw)
     return OutputPart(mime_type, len(raw), None, blob.hash, metadata), blob

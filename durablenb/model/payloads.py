@@ -61,14 +61,14 @@ class Payload(str):
         return Payload, (str(self), self.blobs)
 
 
-def blobs_of(text: str) -> tuple[Blob, ...]:
+def carried_blobs(text: str) -> tuple[Blob, ...]:
     """Return the blobs that a text carries."""
     return text.blobs if type(text) is Payload else ()
 
 
 def enclosed(text: str) -> str:
     """Return a text that has in it the blobs that it carries, as base64; without blobs, the text itself."""
-    blobs = blobs_of(text)
+    blobs = carried_blobs(text)
     if not blobs:
         return str(text)
     contents = [[blob.hash, blob.kind, b64encode(blob.content).decode()] for blob in blobs]

@@ -81,7 +81,7 @@ class Queue(Plain):
                 f"Queue({self.name!r}, concurrency=4, rate=(60, timedelta(minutes=1)))."
             )
 
-    def has_limits_of(self, other: Queue) -> bool:
+    def has_same_limits(self, other: Queue) -> bool:
         """Return True if another queue has the same limits."""
         return (self.concurrency, self.rate) == (other.concurrency, other.rate)
 

@@ -20,7 +20,7 @@ class Source(NamedTuple):
     Parameters
     ----------
     hash
-        See `hash_of`.
+        See `source_hash`.
     text
         The text in the cell or file, including decorators.
     first_line
@@ -64,12 +64,12 @@ def code_lines(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def hash_of(text: str) -> str:
+def source_hash(text: str) -> str:
     """Return the first 16 hexadecimal digits of a text's SHA-256, or an empty text for none."""
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
 
 
-def source_of(function: Any) -> Source | None:
+def read_source(function: Any) -> Source | None:
     """Return a function's source, or None if it isn't available: typed at a prompt, compiled, built in."""
     try:
         function = inspect.unwrap(function)
@@ -92,4 +92,4 @@ _read: WeakKeyDictionary[CodeType, tuple[list[str], Source]] = WeakKeyDictionary
 def _source(function: Any) -> Source:
     lines, first = inspect.getsourcelines(function)
     text = "".join(lines)
-    return Source(hash_of(text), text, first)
+    return Source(source_hash(text), text, first)

@@ -39,7 +39,7 @@ Statuses = Iterable[OrchestrationRuntimeStatus | str] | OrchestrationRuntimeStat
 """One or several statuses, as users write them; None for any."""
 
 
-def statuses_of(statuses: Statuses) -> tuple[OrchestrationRuntimeStatus, ...] | None:
+def parse_statuses(statuses: Statuses) -> tuple[OrchestrationRuntimeStatus, ...] | None:
     """Return the statuses of a filter, or None for any."""
     if statuses is None:
         return None
@@ -187,7 +187,7 @@ class DurableOrchestrationStatus(Displayed):
         return shown
 
 
-def status_of(
+def client_status(
     state: InstanceState,
     decode: Callable[[str], Any],
     *,

@@ -28,7 +28,7 @@ from durablenb.notebook.still.cards import card_text, plain_card, retries_card, 
 from durablenb.notebook.still.code_checks import findings_card, findings_text, fits_card, fits_text
 from durablenb.notebook.still.comparison import comparison_card, comparison_text
 from durablenb.notebook.still.entity import entity_card, entity_text
-from durablenb.notebook.still.error_report import error_report as account_of
+from durablenb.notebook.still.error_report import error_report as short_account
 from durablenb.notebook.still.failure import failure_card, failure_text
 from durablenb.notebook.still.graph_layout import positions
 from durablenb.notebook.still.history import history_card, history_text, log_card, log_text
@@ -52,7 +52,7 @@ from durablenb.notebook.still.storyboard import storyboard_card, storyboard_text
 if TYPE_CHECKING:
     pass
 
-__all__ = ["SIZE_LIMIT", "account_of", "html_of", "plot", "positions", "save", "text_of"]
+__all__ = ["SIZE_LIMIT", "plot", "positions", "render_html", "render_text", "save", "short_account"]
 
 SIZE_LIMIT = 500_000
 """Maximum characters of HTML for one object in a notebook."""
@@ -110,13 +110,13 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
 }
 
 
-def text_of(shown: object) -> str:
+def render_text(shown: object) -> str:
     """Return an object as text that is the same in every run, without times."""
     text = _TEXTS.get(type(shown), repr)
     return text(shown)
 
 
-def html_of(shown: object) -> str | None:
+def render_html(shown: object) -> str | None:
     """Return an object as pictures and tables; None if it has none, or they would be too large."""
     draw = _CARDS.get(type(shown))
     html = None if draw is None else draw(shown)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from durablenb.model.imports import KeptBlob
-from durablenb.model.payloads import Payload, blobs_of, file_references, references
+from durablenb.model.payloads import Payload, carried_blobs, file_references, references
 from durablenb.store.row_codec import COLUMNS
 
 Use = tuple[int, str, str]
@@ -75,7 +75,7 @@ def write(connection: duckdb.DuckDBPyConnection, rows: Iterable[Sequence[Any]], 
     by_hash: dict[str, KeptBlob] = {}
     for row in rows:
         created = row[_TIMESTAMP].replace(tzinfo=UTC)  # the same one if a log is applied again after a crash
-        for blob in blobs_of(row[_PAYLOAD] or ""):
+        for blob in carried_blobs(row[_PAYLOAD] or ""):
             by_hash.setdefault(blob.hash, KeptBlob(*blob, created))
     keep(connection, list(by_hash.values()))
     connection.execute(_INSERT_USES, [list(column) for column in zip(*uses, strict=True)]).fetchall()

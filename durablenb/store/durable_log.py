@@ -17,7 +17,7 @@ from uuid import uuid4
 from durablenb.model.errors import StoreError
 from durablenb.store import entries
 from durablenb.store.entries import Bundle, Entry, Events, Forget, Outputs, Purge
-from durablenb.store.lockfile import log_files, log_path_of
+from durablenb.store.lockfile import durable_log_path, log_files
 from durablenb.store.log_file import LogFile
 from durablenb.store.log_format import Position
 from durablenb.store.tables import JournalTables
@@ -314,7 +314,7 @@ class DurableLog:
             self._apply_waiting()
             self._tables.checkpoint()
             self._file.close()
-        file = LogFile(log_path_of(self._path), self.hub, self._state.position)
+        file = LogFile(durable_log_path(self._path), self.hub, self._state.position)
         try:
             self._state = self._state._replace(has_log=True)
             self._tables.set_log_state(self._state)

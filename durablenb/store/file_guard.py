@@ -10,7 +10,7 @@ from copy import copy
 from pathlib import Path
 
 from durablenb.model.errors import StoreError
-from durablenb.store.lockfile import HubLock, log_path_of, sync_folder
+from durablenb.store.lockfile import HubLock, durable_log_path, sync_folder
 
 CHECK_SECONDS = 1.0
 """Seconds after which a commit checks the files again."""
@@ -92,9 +92,9 @@ class FileGuard:
             )
         elif not self._is_log_in_place():
             self._problem = StoreError(
-                f"The log {log_path_of(self._path)} was removed or replaced while the hub was open. A crash "
-                "would lose what was in it, so nothing more is accepted. Close the hub, which writes all of "
-                f"it into {self._path.name}; then open it again."
+                f"The log {durable_log_path(self._path)} was removed or replaced while the hub was open. A "
+                "crash would lose what was in it, so nothing more is accepted. Close the hub, which writes "
+                f"all of it into {self._path.name}; then open it again."
             )
         else:
             self._problem = None

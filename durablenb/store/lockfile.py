@@ -87,7 +87,7 @@ class HubLock:
 
     def __init__(self, path: Path) -> None:
         self.path = resolve_place(path)
-        self.lock_path = lock_path_of(self.path)
+        self.lock_path = hub_lock_path(self.path)
         self._holder = Holder(
             os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds")
         )
@@ -219,17 +219,17 @@ def resolve_place(path: Path) -> Path:
     return place
 
 
-def lock_path_of(path: Path) -> Path:
+def hub_lock_path(path: Path) -> Path:
     """Return where the lock of a hub's file is, by its real path."""
     return path.with_name(path.name + ".lock")
 
 
-def log_path_of(path: Path) -> Path:
+def durable_log_path(path: Path) -> Path:
     """Return where the durable log of a hub's file is."""
     return path.with_name(path.name + ".log")
 
 
-def new_log_path_of(log: Path) -> Path:
+def new_log_path(log: Path) -> Path:
     """Return where a durable log is while it is created."""
     return log.with_name(log.name + ".new")
 
@@ -243,7 +243,7 @@ def check_files(path: Path, *, must_exist: bool = False) -> bool:
         If DuckDB must not open it: a log without its database, an empty file, a device.
     """
     if not path.exists():
-        orphans = [*log_files(path), *filter(Path.exists, [log_path_of(path)])]
+        orphans = [*log_files(path), *filter(Path.exists, [durable_log_path(path)])]
         if orphans:
             raise StoreError(
                 f"{path} is missing, but its log {orphans[0].name} is there. Put the database back beside "

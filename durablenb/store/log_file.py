@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from durablenb.model.errors import StoreError
-from durablenb.store.lockfile import new_log_path_of, sync_folder
+from durablenb.store.lockfile import new_log_path, sync_folder
 from durablenb.store.log_format import (
     FRAMES_AT,
     Damage,
@@ -79,7 +79,7 @@ class LogFile:
         self._end = FRAMES_AT
         self._room_until = 0
         self._next_room = _ROOM
-        new = new_log_path_of(path)
+        new = new_log_path(path)
         try:
             self._fd = os.open(new, _FLAGS | os.O_CREAT | os.O_TRUNC, 0o600)
             try:

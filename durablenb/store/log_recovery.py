@@ -8,7 +8,7 @@ from pathlib import Path
 
 from durablenb.model.errors import StoreError
 from durablenb.store import entries
-from durablenb.store.lockfile import log_path_of, new_log_path_of
+from durablenb.store.lockfile import durable_log_path, new_log_path
 from durablenb.store.log_file import reading
 from durablenb.store.log_format import VERSION, Damage, Frame, Header, Position
 from durablenb.store.salvage import DamagedHubError
@@ -43,7 +43,7 @@ def check_log(path: Path, state: LogState) -> int:
     StoreError
         If the file in its place is no log, or one of a newer version.
     """
-    log = log_path_of(path)
+    log = durable_log_path(path)
     if not log.is_file():
         if state.has_log:
             raise _refusal(
@@ -69,7 +69,7 @@ def check_log(path: Path, state: LogState) -> int:
 
 
 def _check_frames(path: Path, header: Header, frames: Iterator[Frame | Damage], state: LogState) -> int:
-    name, last = log_path_of(path).name, header.start
+    name, last = durable_log_path(path).name, header.start
     at_tables = header.start if header.start.number == state.position.number else None
     damage = None
     for frame in frames:
@@ -118,9 +118,9 @@ def recover(path: Path, tables: JournalTables) -> int:
     StoreError
         If the tables can't be written now; nothing is lost.
     """
-    log = log_path_of(path)
+    log = durable_log_path(path)
     with contextlib.suppress(OSError):
-        new_log_path_of(log).unlink(missing_ok=True)  # of a process that ended while it created one
+        new_log_path(log).unlink(missing_ok=True)  # of a process that ended while it created one
     if not log.is_file():
         return 0
     state = tables.log_state()

@@ -20,9 +20,9 @@ import duckdb
 from durablenb.model.errors import HubLockedError, StoreError
 from durablenb.store.lockfile import (
     check_files,
-    lock_path_of,
+    durable_log_path,
+    hub_lock_path,
     log_files,
-    log_path_of,
     read_holder,
     resolve_place,
     sync_folder,
@@ -115,7 +115,7 @@ def _create(path: Path) -> None:
 def _connect(
     path: Path, connect: Callable[[], duckdb.DuckDBPyConnection], *, is_salvaged: bool
 ) -> duckdb.DuckDBPyConnection:
-    logs, has_durable_log = log_files(path), log_path_of(path).is_file()
+    logs, has_durable_log = log_files(path), durable_log_path(path).is_file()
     if is_salvaged and (logs or has_durable_log):  # else it was closed
         seal_torn_blocks(path)
     try:
@@ -205,7 +205,7 @@ def _refuse_locked(path: Path, text: str) -> NoReturn:
     here = "this very process, through durablenb.open_history or a DuckDB connection of its own"
     holder = who[1] if who else "another program" if "another process" in text else here
     raise HubLockedError(
-        f"{path} is held by {holder}. A hub's file is opened once: {way_in(read_holder(lock_path_of(path)))}"
+        f"{path} is held by {holder}. A hub's file is opened once: {way_in(read_holder(hub_lock_path(path)))}"
         "close it there, or look into it there; then open it here again."
     ) from None
 

@@ -13,7 +13,7 @@ import duckdb
 
 from durablenb.model.errors import HubLockedError, StoreError
 from durablenb.store.connections import Connections
-from durablenb.store.lockfile import log_files, log_path_of
+from durablenb.store.lockfile import durable_log_path, log_files
 from durablenb.store.log_recovery import check_log, recover
 from durablenb.store.opening import open_database
 from durablenb.store.tables import JournalTables, log_state
@@ -43,7 +43,7 @@ def open_to_read(path: Path) -> tuple[duckdb.DuckDBPyConnection, TemporaryDirect
     database.close()
     folder = TemporaryDirectory(prefix="durablenb-", ignore_cleanup_errors=True)
     try:
-        copy = _copy_of(path, Path(folder.name))
+        copy = _copy(path, Path(folder.name))
         connections = Connections(lambda: open_database(copy))
         recover(copy, JournalTables(connections, _translated))
         connections.close()
@@ -53,12 +53,12 @@ def open_to_read(path: Path) -> tuple[duckdb.DuckDBPyConnection, TemporaryDirect
         raise
 
 
-def _copy_of(path: Path, folder: Path) -> Path:
+def _copy(path: Path, folder: Path) -> Path:
     """Copy a hub's file and its logs.
 
     No lock is taken, which would leave a file; if a process opened the hub meanwhile, the files have changed.
     """
-    sources = [path, *log_files(path), log_path_of(path)]
+    sources = [path, *log_files(path), durable_log_path(path)]
     try:
         before = [source.stat() for source in sources]
         for source in sources:

@@ -24,7 +24,7 @@ from durablenb.model.status import InstanceState
 from durablenb.model.times import naive
 from durablenb.store import attempts, blobs, log_lines, outputs, statements
 from durablenb.store.row_codec import from_row
-from durablenb.store.states import instance_state, states_of
+from durablenb.store.states import instance_state, read_states
 
 
 class JournalReader:
@@ -103,7 +103,7 @@ class JournalReader:
         states = dict(self._ask(statements.PAYLOADS, [seqs])) if seqs else {}
         return {instance_id: states.get(seq, "null") for instance_id, seq in rows}
 
-    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
+    def entity_state_at(self, instance_id: str, moment: datetime) -> str:
         """Return the state that the entity had then, as text; ``null`` if it didn't exist."""
         seq = self._ask(statements.ENTITY_STATE_AS_OF, [instance_id, naive(moment)])[0][0]
         return "null" if seq is None else str(self._ask(statements.PAYLOADS, [[seq]])[0][1])
@@ -122,11 +122,11 @@ class JournalReader:
         if len(ids) == 1 and query == InstanceQuery(instance_ids=ids):
             state = instance_state(self._ask, ids[0])
             return [] if state is None else [state]
-        return states_of(self.query, query)
+        return read_states(self.query, query)
 
     def ids(self, query: InstanceQuery) -> list[str]:
         """Return the ids of the instances that match a query."""
-        return [instance_id for (instance_id,) in self.query(*statements.ids_of(query))]
+        return [instance_id for (instance_id,) in self.query(*statements.select_ids(query))]
 
     def restarted(self, after: int) -> set[str]:
         """Return the ids of the instances that began an execution after a place in the journal."""

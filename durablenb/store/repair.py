@@ -16,16 +16,23 @@ from duckdb import ColumnExpression, ConstantExpression
 from durablenb.model.errors import StoreError
 from durablenb.store.blocks import bad_blocks
 from durablenb.store.connections import Connections
-from durablenb.store.lockfile import HubLock, aside_name, check_files, log_files, log_path_of, resolve_place
+from durablenb.store.lockfile import (
+    HubLock,
+    aside_name,
+    check_files,
+    durable_log_path,
+    log_files,
+    resolve_place,
+)
 from durablenb.store.log_recovery import DamagedLogError, check_log, recover
 from durablenb.store.opening import open_database
 from durablenb.store.salvage import (
     DamagedHubError,
     SalvageWarning,
+    list_tables,
     scan,
     seal_torn_blocks,
     set_aside,
-    tables_of,
 )
 from durablenb.store.tables import JournalTables
 
@@ -135,7 +142,7 @@ def repair(path: Path) -> RepairReport:
 def _take_log(case: _Case, connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what is whole in the durable log; set it aside if it doesn't fit the database."""
     log, tables = (
-        log_path_of(case.path),
+        durable_log_path(case.path),
         JournalTables(Connections(lambda: connection), lambda _: nullcontext()),
     )
     try:
@@ -241,7 +248,7 @@ def _copy_readable(old: Path, new: Path) -> dict[str, int]:
         connection.execute("ATTACH ? AS damaged (READ_ONLY)", [str(old)])
         connection.execute("ATTACH ? AS rebuilt", [str(new)])
         connection.execute("COPY FROM DATABASE damaged TO rebuilt (SCHEMA)")
-        for table, name in tables_of(connection, "damaged").items():
+        for table, name in list_tables(connection, "damaged").items():
             source = connection.table(f"damaged.{name}")
             _copy_rows(source, f"rebuilt.{name}")
             before, after = source.count("*"), connection.table(f"rebuilt.{name}").count("*")

@@ -14,7 +14,7 @@ import duckdb
 
 from durablenb.model.errors import StoreError
 from durablenb.store.blocks import seal, torn_blocks, write_checksums
-from durablenb.store.lockfile import aside_name, log_files, log_path_of
+from durablenb.store.lockfile import aside_name, durable_log_path, log_files
 
 
 class SalvageWarning(UserWarning):
@@ -38,7 +38,7 @@ def set_aside(path: Path) -> tuple[Path, ...]:
     StoreError
         If the disk has no room for them.
     """
-    sources = [path, *log_files(path), *filter(Path.is_file, [log_path_of(path)])]
+    sources = [path, *log_files(path), *filter(Path.is_file, [durable_log_path(path)])]
     suffixes = [source.name.removeprefix(path.name) for source in sources]
     for earlier in path.parent.glob(glob.escape(path.name) + ".damaged-*Z"):
         copies = tuple(earlier.with_name(earlier.name + suffix) for suffix in suffixes)
@@ -108,7 +108,8 @@ def _read_error(path: Path) -> str | None:
             _, unreadable = scan(connection)
     except duckdb.Error as error:
         wal = path.with_name(path.name + ".wal")
-        if log_path_of(path).is_file() and wal.exists():  # then DuckDB's log isn't needed, and may be damaged
+        # With a durable log, DuckDB's own log isn't needed, and may be damaged.
+        if durable_log_path(path).is_file() and wal.exists():
             return _read_error_without(wal, path)
         return str(error).partition("\n")[0]
     return f"table {unreadable[0]} can't be read in full" if unreadable else None
@@ -123,7 +124,7 @@ def _read_error_without(log: Path, path: Path) -> str | None:
         elsewhere.replace(log)
 
 
-def tables_of(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
+def list_tables(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
     """Return the tables of a database by their readable names, each with its quoted name for SQL."""
     found = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() "
@@ -140,7 +141,7 @@ def scan(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], list[st
     """Read every value of every table; return the row count of each, and the tables that can't be read."""
     (database,) = cast(tuple[str], connection.execute("SELECT current_database()").fetchone())
     rows, unreadable = {}, []
-    for table, name in tables_of(connection, database).items():
+    for table, name in list_tables(connection, database).items():
         try:
             found = connection.execute(
                 "SELECT count(*), bit_xor(hash(t)) FROM query_table(?) AS t", [name]

@@ -341,14 +341,14 @@ def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[st
     return f"{' and '.join(conditions)} order by timestamp, instance_id limit ?", parameters
 
 
-def states_of(query: InstanceQuery) -> tuple[str, list[object]]:
+def select_states(query: InstanceQuery) -> tuple[str, list[object]]:
     """Return the statement and parameters for the states of the instances that match a query."""
     conditions, parameters = _of_ids(query)
     more, values = _that_meet(query, "name", "created_time")
     return _listed(_STATE, "where", [*conditions, *more], "created_time", query, parameters + values)
 
 
-def ids_of(query: InstanceQuery) -> tuple[str, list[object]]:
+def select_ids(query: InstanceQuery) -> tuple[str, list[object]]:
     """Return the statement and parameters for the ids of the instances that match a query."""
     conditions, parameters = _of_ids(query)
     if query.statuses is not None:

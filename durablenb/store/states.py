@@ -44,10 +44,10 @@ def has_table(ask: Ask, name: str) -> bool:
     return bool(ask(_HAS_TABLE, [name]))
 
 
-def states_of(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
+def read_states(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
     """Return the states of the instances that match a query."""
     is_all = query.limit is None or query.instance_ids is not None
-    rows = ask(*statements.states_of(query)) if is_all else _page(ask, query, query.limit or 0)
+    rows = ask(*statements.select_states(query)) if is_all else _page(ask, query, query.limit or 0)
     wanted = [seq for row in rows for seq in row[-3:] if seq is not None]
     payloads: dict[int, str] = dict(ask(statements.PAYLOADS, [wanted])) if wanted else {}
     return [_state(row, payloads) for row in rows]
@@ -56,20 +56,20 @@ def states_of(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
 def instance_state(ask: Ask, instance_id: str) -> InstanceState | None:
     """Return the state of one instance, without the views; None if there is no such instance.
 
-    The result is that of `states_of`. DuckDB spends most of the time on planning that query, so this one
+    The result is that of `read_states`. DuckDB spends most of the time on planning that query, so this one
     reads the last event of each type, and computes the state from these.
     """
     last = {event_type: (seq, at) for event_type, seq, at in ask(statements.LAST_OF_EACH_TYPE, [instance_id])}
 
-    def seq_of(kind: type[events.Event]) -> int:
+    def last_seq(kind: type[events.Event]) -> int:
         return last[kind.__name__][0] if kind.__name__ in last else 0
 
-    started, custom = seq_of(events.ExecutionStarted), seq_of(events.CustomStatusSet)
+    started, custom = last_seq(events.ExecutionStarted), last_seq(events.CustomStatusSet)
     if not started:
         return None
-    latest, status = max((seq_of(kind), status) for kind, status in _STATUSES.items())
+    latest, status = max((last_seq(kind), status) for kind, status in _STATUSES.items())
     ended = latest if status not in ("Pending", "Running") else None
-    if seq_of(events.ExecutionSuspended) > max(latest, seq_of(events.ExecutionResumed)):
+    if last_seq(events.ExecutionSuspended) > max(latest, last_seq(events.ExecutionResumed)):
         status = "Suspended"
     seqs = (started, ended, custom if custom > started else None)
     wanted = [seq for seq in seqs if seq is not None]
@@ -95,22 +95,22 @@ def _page(ask: Ask, query: InstanceQuery, limit: int) -> list[tuple[Any, ...]]:
     count = first = max(FEW, end + end // 4)
     while count <= MANY:
         starts = ask(*statements.first_starts(query, count, narrows=count > first))
-        rows = _rows_of(ask, query, {instance_id for instance_id, _ in starts})
+        rows = _matching_rows(ask, query, {instance_id for instance_id, _ in starts})
         if len(starts) == count:  # others may follow the last one
             last_id, last_time = starts[-1]
             rows = [row for row in rows if (row[_CREATED], row[_ID]) <= (last_time, last_id)]
         if len(starts) < count or len(rows) >= end:
             return rows[query.offset : end]
         count *= 8
-    return _rows_of(ask, query, {instance_id for (instance_id,) in ask(*statements.ids_of(query))})
+    return _matching_rows(ask, query, {instance_id for (instance_id,) in ask(*statements.select_ids(query))})
 
 
-def _rows_of(ask: Ask, query: InstanceQuery, instance_ids: set[str]) -> list[tuple[Any, ...]]:
+def _matching_rows(ask: Ask, query: InstanceQuery, instance_ids: set[str]) -> list[tuple[Any, ...]]:
     """Return the rows of those of these instances that meet all conditions."""
     if not instance_ids:
         return []
     narrowed = replace(query, instance_ids=tuple(instance_ids), limit=None, offset=0)
-    return ask(*statements.states_of(narrowed))
+    return ask(*statements.select_states(narrowed))
 
 
 def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:

@@ -15,8 +15,8 @@ from copy import copy, deepcopy
 from typing import Any
 
 from durablenb.model.errors import NotSerializableError, StoreError
-from durablenb.model.failures import FailureDetails, failure_of
-from durablenb.model.payloads import SIZE_LIMIT, Blob, Kind, Payload, blobs_of, references
+from durablenb.model.failures import FailureDetails, describe_failure
+from durablenb.model.payloads import SIZE_LIMIT, Blob, Kind, Payload, carried_blobs, references
 from durablenb.values.azure_envelopes import MARK
 from durablenb.values.blob_cache import BlobCache
 from durablenb.values.encode_error import EncodeError
@@ -141,13 +141,13 @@ class ValueCodec:
 
     def failure(self, error: BaseException) -> FailureDetails:
         """Return the details of an exception that the journal keeps, redacted."""
-        details = failure_of(error)
+        details = describe_failure(error)
         if self._redact is None:
             return details
         try:
             return FailureDetails.from_json(self._redact("failure", details.as_json()))
         except Exception as redact_error:
-            cause = failure_of(redact_error)
+            cause = describe_failure(redact_error)
             return FailureDetails(cause.error_type, f"redact failed on a failure: {cause.message}")
 
     def redact_log(self, message: str) -> str:
@@ -222,7 +222,7 @@ class ValueCodec:
         hashes = references(text)
         if not hashes:
             return text
-        carried = {blob.hash: blob for blob in blobs_of(text)}
+        carried = {blob.hash: blob for blob in carried_blobs(text)}
         missing = [Blob(hash, "", self.fetch_blob(hash)) for hash in hashes if hash not in carried]
         return Payload(text, (*carried.values(), *missing))
 

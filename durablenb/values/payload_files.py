@@ -18,7 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from durablenb.model.errors import StoreError
-from durablenb.model.payloads import Payload, blobs_of
+from durablenb.model.payloads import Payload, carried_blobs
 
 LARGE = 1_000_000
 """Bytes from which a part of a result is in a file of its own."""
@@ -153,7 +153,7 @@ def _name(blob_hash: str) -> str:
 
 def moved_to_files(text: str, folder: PayloadFolder) -> str:
     """Write the large blobs that a text carries into files; return the text that refers to them there."""
-    large = [blob for blob in blobs_of(text) if len(blob.content) > LARGE]
+    large = [blob for blob in carried_blobs(text) if len(blob.content) > LARGE]
     if not large:
         return text
     moved = str(text)
@@ -163,7 +163,7 @@ def moved_to_files(text: str, folder: PayloadFolder) -> str:
         moved = re.sub(
             f'"@payload": "{blob.hash}"(?!, "@at")', lambda match: f'{match[0]}, "@at": {at}', moved
         )
-    rest = tuple(blob for blob in blobs_of(text) if blob not in large)
+    rest = tuple(blob for blob in carried_blobs(text) if blob not in large)
     return Payload(moved, rest) if rest else moved
 
 

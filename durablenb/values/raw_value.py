@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from durablenb.model.payloads import DEPTH_LIMIT, blobs_of, is_too_deep
+from durablenb.model.payloads import DEPTH_LIMIT, carried_blobs, is_too_deep
 
 if TYPE_CHECKING:
     from durablenb.values.codec import ValueCodec
@@ -58,5 +58,5 @@ def encode_raw_value(writer: Writer, value: RawValue, depth: int) -> Any:
     text = value._text if value._codec is writer.cells else value._codec.with_blobs(value._text)
     if depth and is_too_deep(text, DEPTH_LIMIT - depth):
         raise too_deep()
-    writer.blobs.update((blob.hash, blob) for blob in blobs_of(text))
+    writer.blobs.update((blob.hash, blob) for blob in carried_blobs(text))
     return json.loads(text)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from durablenb.model.errors import DurableError, TypeNotRegisteredError
-from durablenb.model.payloads import LEFT_OUT_TAG, blobs_of
+from durablenb.model.payloads import LEFT_OUT_TAG, carried_blobs
 from durablenb.values.azure_envelopes import envelope_data, is_envelope
 from durablenb.values.converters import BlobConverter, InlineConverter, library_converter
 from durablenb.values.payload_files import PayloadFolder
@@ -22,7 +22,7 @@ class Reader:
 
     def __init__(self, codec: ValueCodec, text: str) -> None:
         self._codec = codec
-        self._contents = {blob.hash: blob.content for blob in blobs_of(text)}
+        self._contents = {blob.hash: blob.content for blob in carried_blobs(text)}
         self.unregistered: list[UnregisteredValue] = []
 
     def resolve(self, fields: dict[str, Any]) -> Any:

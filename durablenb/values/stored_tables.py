@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from durablenb.model.payloads import REFERENCE, blobs_of
+from durablenb.model.payloads import REFERENCE, carried_blobs
 from durablenb.values.payload_files import PayloadFolder
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _payloads(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _content(codec: ValueCodec, text: str, blob_hash: str, folder: object) -> bytes:
-    carried = {blob.hash: blob.content for blob in blobs_of(text)}
+    carried = {blob.hash: blob.content for blob in carried_blobs(text)}
     if blob_hash in carried:
         return carried[blob_hash]
     return PayloadFolder(folder).read(blob_hash) if isinstance(folder, str) else codec.fetch_blob(blob_hash)

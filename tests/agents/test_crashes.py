@@ -40,7 +40,7 @@ def test_a_crash_at_every_event_changes_nothing(hub):
 def test_each_crash_repeats_at_most_the_call_that_it_interrupted(hub):
     script, tools = Script(*TURNS), []
     durable = hub.agent(calculator(script, tools))
-    plan = df.lab.crashing.plan_of(durable, "go", hub, (), "crashed")
+    plan = df.lab.crashing.plan_runs(durable, "go", hub, (), "crashed")
     commits = df.lab.crashing.run(plan).commits
     assert (script.turns, len(tools)) == ([0, 1, 2], 3)
     for crash in range(1, commits + 1):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import durablenb as df
-from durablenb.model.source import source_of
+from durablenb.model.source import read_source
 from durablenb.store.duckdb_store import DuckStore
 from tests.benchmarks.opening import python
 
@@ -69,7 +69,7 @@ def patient(context: df.DurableOrchestrationContext) -> Iterator[Any]:
 
 def beside_open_ones(folder: Path) -> Iterator[dict[str, Any]]:
     """Opening a hub of n open instances; a start and an event right afterwards."""
-    source = source_of(patient)
+    source = read_source(patient)
     assert source is not None
     opened, starts, events = [], [], []
     for n in sizes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import durablenb as df
 from durablenb.core.registry import Activity
-from durablenb.engine.keys.call_keys import key_of
+from durablenb.engine.keys.call_keys import call_key
 from durablenb.values.codec import ValueCodec
 
 
@@ -22,7 +22,7 @@ def key(function: Any, value: Any = None, codec: ValueCodec | None = None, **pol
     codec = codec or ValueCodec()
     chosen = df.CachePolicy(**policy)
     activity = Activity("work", function, cache=chosen)
-    return key_of(Call(codec.encode(value), codec), activity, chosen)  # type: ignore[arg-type]
+    return call_key(Call(codec.encode(value), codec), activity, chosen)  # type: ignore[arg-type]
 
 
 def digest(function: Any, value: Any = None, **policy: Any) -> str:

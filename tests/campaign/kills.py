@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 from durablenb.store.duckdb_store import DuckStore
-from durablenb.store.lockfile import log_path_of
+from durablenb.store.lockfile import durable_log_path
 from durablenb.store.log_file import reading
 from durablenb.store.log_format import Frame
 from durablenb.store.repair import repair
@@ -82,7 +82,7 @@ def repairs(kills: int, seed: int) -> Figures:
         with tempfile.TemporaryDirectory() as name:
             path, ends = _left_by_a_kill(Path(name))
             whole = random.randrange(1, len(ends) - 1)
-            flip(log_path_of(path), random.randrange(ends[whole - 1], ends[whole]))
+            flip(durable_log_path(path), random.randrange(ends[whole - 1], ends[whole]))
             before = contents(path.parent)
             begin = time.monotonic()
             if _is_killed(path, random.random() * lifetime):
@@ -117,7 +117,7 @@ def _left_by_a_kill(folder: Path) -> tuple[Path, list[int]]:
             shutil.copy(path, left)
     store.close()
     shutil.rmtree(alive)
-    with reading(log_path_of(left / "hub.duckdb")) as (_, frames):
+    with reading(durable_log_path(left / "hub.duckdb")) as (_, frames):
         return left / "hub.duckdb", [frame.end for frame in frames if isinstance(frame, Frame)]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import durablenb as df
-from durablenb.store.lockfile import log_path_of
+from durablenb.store.lockfile import durable_log_path
 from durablenb.store.log_file import reading
 from durablenb.store.log_format import Frame
 from durablenb.store.salvage import SalvageWarning
@@ -66,7 +66,7 @@ def power_cuts(cuts: int, seed: int) -> Figures:
             folder.mkdir()
             path = folder / "hub.duckdb"
             whole = recorded.log[:place] + random.choice(TAILS)(random, recorded.log[place:end])
-            log_path_of(path).write_bytes(whole)
+            durable_log_path(path).write_bytes(whole)
             _, database, wal = random.choice([one for one in recorded.databases if one[0] <= place])
             path.write_bytes(database)
             wal_of(path).write_bytes(random.choice((wal, wal, wal[: random.randrange(1 + len(wal))])))
@@ -109,11 +109,11 @@ def _recorded(folder: Path, random: Random) -> Recorded:
             if number % 10 == 0:
                 hub.sql("select 1")  # the tables have it, too
                 databases.append((_ends(path)[-1], path.read_bytes(), wal_of(path).read_bytes()))
-        return Recorded(log_path_of(path).read_bytes(), _ends(path), acknowledged, databases)
+        return Recorded(durable_log_path(path).read_bytes(), _ends(path), acknowledged, databases)
 
 
 def _ends(path: Path) -> list[int]:
-    with reading(log_path_of(path)) as (_, frames):
+    with reading(durable_log_path(path)) as (_, frames):
         return [frame.end for frame in frames if isinstance(frame, Frame)]
 
 

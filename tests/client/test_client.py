@@ -191,18 +191,26 @@ def test_wait_for_completion_raises_at_the_end_of_its_time_and_again_and_then_wa
     assert client.wait_for_completion("w", 10)
 
 
-def test_result_of_gives_the_value_or_raises(client):
+def test_result_gives_the_value_or_raises(client):
     client.start_new(quick, "q", {"a": 1})
     client.start_new(fails, "f")
     client.start_new(waits, "t")
     client.terminate("t")
-    assert client.result_of("q", 10) == {"a": 1}
+    assert client.result("q", 10) == {"a": 1}
     with pytest.raises(ValueError, match="Orchestrator function 'fails' failed: broken") as caught:
-        client.result_of("f", 10)
+        client.result("f", 10)
     assert isinstance(caught.value, df.TaskFailedError)
     assert caught.value.details.message == "broken"
     with pytest.raises(df.OrchestrationTerminatedError, match="no reason was given"):
-        client.result_of("t", 10)
+        client.result("t", 10)
+
+
+def test_the_former_names_still_work(client):
+    client.start_new(quick, "q", {"a": 1})
+    with pytest.warns(DeprecationWarning, match=r"use client\.result\."):
+        assert client.result_of("q", 10) == {"a": 1}
+    with pytest.warns(DeprecationWarning, match=r"use client\.status\."):
+        assert client.status_of("q") == client.status("q")
 
 
 # -- rewind, restart, purge: what is common; the cases are in tests/traps -------------------------

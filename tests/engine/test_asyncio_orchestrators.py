@@ -13,7 +13,7 @@ import durablenb as df
 from durablenb.analysis.calls import read_calls
 from durablenb.analysis.waits import find_waits
 from durablenb.core.execution import Execution
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.model import events as ev
 from tests.properties.asyncio_programs import asyncio_program
 from tests.properties.drivers import START, ByHand, codec
@@ -138,7 +138,7 @@ def test_a_turn_that_never_ends_is_stopped():
         while True:
             await asyncio.sleep(0)
 
-    execution = Execution(turns, "instance", "execution", codec, name_of, max_actions=100)
+    execution = Execution(turns, "instance", "execution", codec, target_name, max_actions=100)
     execution.deliver(ev.ExecutionStarted(1, START, "turns", "null"))
     *_, end = execution.resume(START, 2)
     assert end.failure.error_type.endswith("OrchestrationLimitError")

@@ -24,7 +24,7 @@ from durablenb.model.payloads import references
 from durablenb.model.source import Source
 from durablenb.store import durable_log, log_file
 from durablenb.store.duckdb_store import DuckStore
-from durablenb.store.lockfile import log_path_of
+from durablenb.store.lockfile import durable_log_path
 from durablenb.store.log_file import LogFile
 from durablenb.store.tables import JournalTables
 from tests.store.files import wal_of
@@ -196,7 +196,7 @@ def check(moment: Moment, folder: Path) -> None:
     """A hub opens after a power cut at this moment, with all that was acknowledged, and nothing in part."""
     hub = folder / "hub.duckdb"
     hub.write_bytes(moment.database)
-    log_path_of(hub).write_bytes(moment.log)
+    durable_log_path(hub).write_bytes(moment.log)
     if moment.wal:
         wal_of(hub).write_bytes(moment.wal)
     store = DuckStore(hub)

@@ -28,7 +28,7 @@ from durablenb.model.payloads import Blob, Payload
 from durablenb.store import durable_log
 from durablenb.store.blocks import metadata_blocks, torn_blocks
 from durablenb.store.duckdb_store import DuckStore
-from durablenb.store.lockfile import log_path_of
+from durablenb.store.lockfile import durable_log_path
 from durablenb.store.salvage import scan
 from tests.store.files import wal_of
 from tests.store.scribe import EntityScribe, Scribe
@@ -113,7 +113,7 @@ class Recorder:
                     self.write()
                     self.store.last_seq()  # by now the tables have it
             assert not wal_of(self.path).exists()
-            contents, log = contents_of(connection), log_path_of(self.path).read_bytes()
+            contents, log = contents_of(connection), durable_log_path(self.path).read_bytes()
         after = self.path.read_bytes()
         self.checkpoints.append(Checkpoint(before, after, kept.read_bytes(), log, metadata, contents))
         kept.unlink()
@@ -211,7 +211,7 @@ def campaign(cuts: int, seed: int) -> Figures:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "hub.duckdb"
             path.write_bytes(database)
-            log_path_of(path).write_bytes(checkpoint.log)
+            durable_log_path(path).write_bytes(checkpoint.log)
             wal = bytearray(checkpoint.wal)
             if figures.cuts % 3 == 0:
                 wal[len(wal) // 2 :] = bytes(len(wal) - len(wal) // 2)

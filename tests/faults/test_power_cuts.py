@@ -4,7 +4,7 @@ import pytest
 
 from durablenb.store.blocks import metadata_blocks, torn_blocks
 from durablenb.store.duckdb_store import DuckStore
-from durablenb.store.lockfile import log_path_of
+from durablenb.store.lockfile import durable_log_path
 from durablenb.store.repair import repair
 from durablenb.store.salvage import DamagedHubError, SalvageWarning
 from tests.faults.power import WORKLOADS, Random, campaign, chains, contents_of, record
@@ -29,7 +29,7 @@ def checkpoint(hub):
     while True:
         hub.write_bytes(checkpoint.cut(block, random))
         wal_of(hub).write_bytes(checkpoint.wal)
-        log_path_of(hub).write_bytes(checkpoint.log)
+        durable_log_path(hub).write_bytes(checkpoint.log)
         if torn_blocks(hub):
             return checkpoint
 

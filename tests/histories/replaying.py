@@ -5,7 +5,7 @@ from typing import Any
 
 from durablenb.core.execution import Execution
 from durablenb.core.ports.store import Record
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.engine.options import EngineOptions
 from durablenb.model.events import Event, ExecutionStarted, Request
 
@@ -25,7 +25,7 @@ def executions(records: Sequence[Record]) -> dict[tuple[str, str], list[Event]]:
 
 def replay(function: Callable[..., Any], key: tuple[str, str], history: Sequence[Event]) -> Execution:
     """Replays the events; raises `NonDeterminismError` where the code asks for something else."""
-    execution = Execution(function, *key, _codec, name_of)
+    execution = Execution(function, *key, _codec, target_name)
     try:
         execution.replay(history)
     finally:

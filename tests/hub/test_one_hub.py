@@ -327,14 +327,16 @@ CLIENT_LOOKS = {
     "get_statuses",
     "get_status_all",
     "get_status_by",
-    "status_of",
+    "status",
     "existing_id",
     "history",
     "logs",
     "outputs",
     "outcomes",
+    "result",
+    "outcome_value",
+    "status_of",
     "result_of",
-    "value_of",
     "wait_for_completion",
     "read_entity_state",
     "entity_state",
@@ -374,8 +376,8 @@ def test_each_method_of_a_client_is_tried_here() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_shows_the_same_everywhere(hubs: dict[str, Hub], kind: str) -> None:
     client, there = hubs[kind].client, hubs["open"].client
-    assert client.status_of("broken") == there.get_status("broken")
-    assert client.get_status(SHOP) == there.get_status(SHOP) == client.status_of(SHOP)
+    assert client.status("broken") == there.get_status("broken")
+    assert client.get_status(SHOP) == there.get_status(SHOP) == client.status(SHOP)
     assert [one.instance_id for one in client.get_status_all()] == [
         one.instance_id for one in there.get_status_all()
     ]
@@ -387,7 +389,7 @@ def test_a_client_shows_the_same_everywhere(hubs: dict[str, Hub], kind: str) -> 
     assert client.outcomes([SHOP, "broken"]) == there.outcomes([SHOP, "broken"])
     assert client.history(SHOP) == there.history(SHOP)
     assert client.logs(SHOP) == there.logs(SHOP)
-    assert client.result_of(SHOP, 20) == client.value_of(SHOP, None) == there.result_of(SHOP)
+    assert client.result(SHOP, 20) == client.outcome_value(SHOP, None) == there.result(SHOP)
     assert client.wait_for_completion(SHOP, 20) == there.get_status(SHOP)
     assert client.read_entity_state(COUNTER).entity_state == {"value": 2}
     assert client.entity_state(COUNTER) == {"value": 2}

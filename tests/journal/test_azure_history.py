@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import durablenb as df
 from durablenb.core.mismatch import find_mismatch
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.core.status_history import history_events
 from durablenb.journal.bundle import azure_history
 from durablenb.model.events import (
@@ -73,7 +73,7 @@ def imported(history, status):
 
 
 def misfit(events):
-    return find_mismatch(program, ("instance", "execution"), events, codec, name_of)
+    return find_mismatch(program, ("instance", "execution"), events, codec, target_name)
 
 
 @settings(max_examples=200)

@@ -7,7 +7,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-from durablenb.model.source import source_of
+from durablenb.model.source import read_source
 
 ONE = "def steps(context):\n    return 1  # one\n\n\nother = 1\n"
 TWO = ONE.replace("one", "two")
@@ -18,7 +18,7 @@ def steps_in(path: Path) -> Any:
 
 
 def text_of(function: Any) -> str:
-    source = source_of(function)
+    source = read_source(function)
     assert source is not None
     assert source.first_line == 1
     return source.text
@@ -51,4 +51,4 @@ def test_a_file_that_was_edited_is_read_again(tmp_path: Path) -> None:
     os.utime(path, (1, 1))  # a clock too coarse to tell the two apart would hide the edit
     assert "two" in text_of(steps)
     path.unlink()
-    assert source_of(steps) is None
+    assert read_source(steps) is None

@@ -199,7 +199,7 @@ def test_colours_are_used_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_account_that_fails_gives_way_to_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
-        def account_of(self, error: Exception) -> list[str]:
+        def short_account(self, error: Exception) -> list[str]:
             raise ZeroDivisionError
 
     monkeypatch.setattr(display, "_load", Broken)

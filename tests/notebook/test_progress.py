@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 
 import durablenb as df
 from durablenb.analysis.progress import RECENT, EndedCounter, ProgressCounter, ProgressSnapshot
-from durablenb.analysis.sql import reader_of
+from durablenb.analysis.sql import journal_connection
 from durablenb.hub import open_hubs
 from durablenb.notebook.still import progress
 from durablenb.notebook.still.progress import Pipe, ProgressDisplay, Terminal, progress_line, screen
@@ -161,7 +161,7 @@ def test_a_look_reads_only_what_is_new() -> None:
     class Reader:
         def execute(self, sql: str, parameters: list[Any]) -> Any:
             seen.append(parameters[1])
-            return reader_of(made.hub._engine.store).execute(sql, parameters)
+            return journal_connection(made.hub._engine.store).execute(sql, parameters)
 
     counts = ProgressCounter(lambda: nullcontext(Reader()), handle.id)  # type: ignore[arg-type,return-value]
     counts.look(made.clock.now())

@@ -9,7 +9,7 @@ from typing import Any
 
 from durablenb.core.execution import Execution
 from durablenb.core.ports.store import Record
-from durablenb.core.registry import Registry, name_of
+from durablenb.core.registry import Registry, target_name
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
@@ -18,7 +18,7 @@ from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.lab.memory_store import MemoryStore
 from durablenb.model import events as ev
 from durablenb.model.errors import OrchestrationCanceledError, WaitTimeoutError
-from durablenb.model.failures import FailureDetails, failure_of
+from durablenb.model.failures import FailureDetails, describe_failure
 from tests.properties.programs import EVENTS, expected, program, registry
 
 codec = EngineOptions().codec
@@ -27,7 +27,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 def fresh(function: Callable[..., Any] = program) -> Execution:
     """An execution at its beginning."""
-    return Execution(function, "instance", "execution", codec, name_of)
+    return Execution(function, "instance", "execution", codec, target_name)
 
 
 class ByHand:
@@ -120,7 +120,10 @@ class ByHand:
             return ev.TimerFired, (task_id,)
         if task_id in self._canceled and self._random.random() < 0.5:
             canceled = OrchestrationCanceledError(f"{asked.instance_id} was canceled")
-            return ev.SubOrchestrationInstanceFailed, (task_id, failure_of(canceled, is_non_retriable=True))
+            return ev.SubOrchestrationInstanceFailed, (
+                task_id,
+                describe_failure(canceled, is_non_retriable=True),
+            )
         if isinstance(asked, ev.SubOrchestrationInstanceCreated):
             result = codec.encode(expected(codec.decode(asked.input)))
             return ev.SubOrchestrationInstanceCompleted, (task_id, result)

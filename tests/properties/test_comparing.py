@@ -8,7 +8,7 @@ from hypothesis import given, settings
 import durablenb as df
 from durablenb.analysis.history import History
 from durablenb.core.mismatch import find_mismatch
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from tests.histories.replaying import prefixes
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import program, programs
@@ -33,7 +33,7 @@ def histories_of(*all_steps):
 def test_code_fits_its_own_history_wherever_that_was_on_its_way(steps):
     ((execution_id, history),) = histories_of(steps)
     for prefix in prefixes(list(history)):
-        assert find_mismatch(program, ("0", execution_id), prefix, codec, name_of) is None
+        assert find_mismatch(program, ("0", execution_id), prefix, codec, target_name) is None
 
 
 @few
@@ -41,7 +41,7 @@ def test_code_fits_its_own_history_wherever_that_was_on_its_way(steps):
 def test_code_that_did_something_else_does_not_fit(steps, others):
     (execution_id, history), (_, other) = histories_of(steps, others)
     given_the_others = [replace(history[0], input=other[0].input), *history[1:]]
-    misfit = find_mismatch(program, ("0", execution_id), given_the_others, codec, name_of)
+    misfit = find_mismatch(program, ("0", execution_id), given_the_others, codec, target_name)
     if df.compare(history, other).first_decision is not None:
         assert misfit is not None
     if steps == others:
@@ -85,5 +85,5 @@ def test_looking_changes_no_event(steps, others):
     (execution_id, one), (_, other) = histories_of(steps, others)
     before = deepcopy((list(one), list(other)))
     str(df.compare(one, other))
-    find_mismatch(program, ("0", execution_id), one, codec, name_of)
+    find_mismatch(program, ("0", execution_id), one, codec, target_name)
     assert (list(one), list(other)) == before

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durablenb.core.execution import Execution
-from durablenb.core.fold import state_of
+from durablenb.core.fold import fold_history
 from durablenb.core.ports.store import InstanceQuery
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import expected, program, programs, tame_programs
@@ -90,7 +90,7 @@ def test_the_status_is_the_fold_of_the_history(all_steps, count):
     engine.engine.committer.commit()
     for state in engine.store.states(InstanceQuery()):
         records = engine.store.records(state.instance_id)
-        assert state == state_of(state.instance_id, [(r.execution_id, r.event) for r in records])
+        assert state == fold_history(state.instance_id, [(r.execution_id, r.event) for r in records])
         is_open = state.instance_id in engine.engine.completions
         assert is_open == (state.status in (Status.Running, Status.Pending))
 
@@ -127,7 +127,7 @@ def test_what_was_written_while_it_ran_fits_its_history_afterwards(all_steps, cu
     for number in range(len(all_steps)):
         records = engine.store.records(str(number))
         history = [record.event for record in records]
-        execution = Execution(program, str(number), records[0].execution_id, codec, name_of)
+        execution = Execution(program, str(number), records[0].execution_id, codec, target_name)
         execution.replay(history)
         assert execution.is_finished
         assert execution.history == history

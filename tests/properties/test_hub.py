@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import durablenb as df
-from durablenb.core.fold import state_of
+from durablenb.core.fold import fold_history
 from durablenb.core.ports.store import InstanceQuery
 
 IDS = ("a", "b", "c")
@@ -176,7 +176,7 @@ class AnyHub(RuleBasedStateMachine):
             found = str(state.status)
             assert found == modelled or (modelled == "open" and found in ("Running", "Pending"))
             records = self.hub._store.records(state.instance_id)
-            assert state == state_of(state.instance_id, [(r.execution_id, r.event) for r in records])
+            assert state == fold_history(state.instance_id, [(r.execution_id, r.event) for r in records])
 
 
 TestAnyHub = AnyHub.TestCase

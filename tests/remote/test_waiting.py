@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 import durablenb as df
-from durablenb.analysis.sql import reader_of
+from durablenb.analysis.sql import journal_connection
 from durablenb.hub import journal_feed as source
 from durablenb.journal.replica import replica
 from durablenb.journal.replica.pages import read_page
@@ -62,7 +62,7 @@ def test_a_copy_says_the_same_with_a_database_and_without(fresh: Served, made: l
     handles[0].suspend("rest")
     handles[1].terminate("enough")
     handles[1].wait()
-    reader = reader_of(fresh.hub._store)
+    reader = journal_connection(fresh.hub._store)
     for instance_id in ("ended", "echo", "waits", "stopped", "nobody"):
         copy = JournalReplica()
         copy.add(read_page(reader, instance_id, 0).rows)
@@ -161,7 +161,7 @@ def test_a_purge_and_many_instances_are_news_for_all_who_wait(
 ) -> None:
     monkeypatch.setattr(source, "MARK_SECONDS", 0.0)
     monkeypatch.setattr(source, "IDS", 3)
-    reader = reader_of(fresh.hub._store)
+    reader = journal_connection(fresh.hub._store)
     marks = source._Marks()
     fresh.hub.run("echo", 1, instance_id="one")
 

@@ -9,7 +9,7 @@ import pytest
 
 import durablenb as df
 from durablenb.core.execution import Execution
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 
 AWAITS = 10_000
 OPENING = 9.0
@@ -49,7 +49,7 @@ def plain_replay(hub):
     events = hub._store.load(["long"])["long"]
 
     def act():
-        execution = Execution(hub._registry.orchestrators["chain"], "long", "e", hub._codec, name_of)
+        execution = Execution(hub._registry.orchestrators["chain"], "long", "e", hub._codec, target_name)
         execution.replay(events)
         execution.unload()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.options import EngineOptions
-from durablenb.model.source import source_of
+from durablenb.model.source import read_source
 from tests.simulation import entities
 from tests.simulation import orchestrators as o
 
@@ -140,4 +140,4 @@ def register(registry: Registry, name: str, function: Callable[..., Any]) -> Non
     registry.orchestrators[name] = function
 
 
-_source = cache(source_of)
+_source = cache(read_source)

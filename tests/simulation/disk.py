@@ -225,8 +225,8 @@ class Disk:
     def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
         return self._readable().entity_states(instance_ids)
 
-    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
-        return self._readable().entity_state_as_of(instance_id, moment)
+    def entity_state_at(self, instance_id: str, moment: datetime) -> str:
+        return self._readable().entity_state_at(instance_id, moment)
 
     def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
         return self._readable().entities(name, since)

@@ -9,7 +9,7 @@ from typing import Any
 
 from durablenb.core.execution import Execution
 from durablenb.core.ports.store import InstanceQuery, Record, Store
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.core.requests import same
 from durablenb.model.errors import NonDeterminismError
 from durablenb.model.events import (
@@ -45,7 +45,7 @@ def fresh(function: Any, instance_id: str, execution_id: str, max_actions: int) 
         instance_id,
         execution_id,
         codec,
-        name_of,
+        target_name,
         interrupts=(Crash,),
         max_actions=max_actions,
     )

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from durablenb.core.fold import state_of
+from durablenb.core.fold import fold_history
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.lab.memory_store import MemoryStore
 from durablenb.model.events import (
@@ -202,7 +202,7 @@ class Agreement(RuleBasedStateMachine):
         for state in self.both(lambda store: store.states(InstanceQuery())):
             assert self.duck.states(InstanceQuery(instance_ids=(state.instance_id,))) == [state]
             pairs = [(r.execution_id, r.event) for r in self.duck.records(state.instance_id)]
-            assert state == state_of(state.instance_id, pairs)
+            assert state == fold_history(state.instance_id, pairs)
         assert self.duck.load(IDS) == {name: self.scribe.history[name] for name in self.scribe.history}
 
 

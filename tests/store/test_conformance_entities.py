@@ -77,9 +77,9 @@ def test_the_state_of_a_moment_is_the_last_one_until_then(store, told):
         told.do("@c@a", told.ask("@c@a"), state)  # changed in the 3rd and in the 6th second
     told.write()
     moments = [BEGINNING + timedelta(seconds=seconds) for seconds in (0, 2.9, 3, 5.9, 6, 999)]
-    states = [store.entity_state_as_of("@c@a", moment) for moment in moments]
+    states = [store.entity_state_at("@c@a", moment) for moment in moments]
     assert states == ["null", "null", "1", "1", "2", "2"]
-    assert store.entity_state_as_of("@c@unknown", moments[-1]) == "null"
+    assert store.entity_state_at("@c@unknown", moments[-1]) == "null"
 
 
 def test_the_entities_that_exist_are_listed_by_their_ids(store, told):

@@ -23,7 +23,7 @@ from durablenb.store import durable_log, log_format
 from durablenb.store.connections import Connections
 from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.durable_log import DurableLog
-from durablenb.store.lockfile import log_path_of
+from durablenb.store.lockfile import durable_log_path
 from durablenb.store.log_file import reading
 from durablenb.store.log_format import FRAMES_AT
 from durablenb.store.repair import repair
@@ -86,7 +86,7 @@ def killed(store, hub, folder):
 
 
 def frames_of(hub):
-    with reading(log_path_of(hub)) as (_, frames):
+    with reading(durable_log_path(hub)) as (_, frames):
         return list(frames)
 
 
@@ -244,10 +244,10 @@ def test_there_is_one_file_after_closing_and_none_but_the_database_if_nothing_wa
         DuckStore(hub).close()
         assert list(contents(hub.parent)) == [hub.name]
     store = DuckStore(hub)
-    assert not log_path_of(hub).exists()
+    assert not durable_log_path(hub).exists()
     scribe.start("a")
     store.append(scribe.take())
-    assert log_path_of(hub).stat().st_size > FRAMES_AT
+    assert durable_log_path(hub).stat().st_size > FRAMES_AT
     store.close()
     assert list(contents(hub.parent)) == [hub.name]
 
@@ -264,9 +264,9 @@ def test_the_log_begins_again_after_a_checkpoint_and_its_file_is_used_again(
         scribe.add("a", EventRaised, input='"' + "x" * 10_000 + '"')
         store.append(scribe.take())
         store.last_seq()
-        with reading(log_path_of(hub)) as (header, _):
+        with reading(durable_log_path(hub)) as (header, _):
             generations.add(header.generation)
-        sizes.add(log_path_of(hub).stat().st_size)
+        sizes.add(durable_log_path(hub).stat().st_size)
         if number % 10 == 0:
             again = DuckStore(killed(store, hub, tmp_path / f"copy{number}"))
             assert again.load(["a"]) == scribe.history
@@ -310,7 +310,7 @@ TAILS = {
 @pytest.mark.parametrize("tail", TAILS)
 def test_wherever_the_log_is_cut_all_before_it_is_there_and_nothing_after_it(recorded, tmp_path, tail):
     hub, places = recorded
-    log, random = log_path_of(hub).read_bytes(), Random(tail)
+    log, random = durable_log_path(hub).read_bytes(), Random(tail)
     ends = [place for place, _ in places]
     cuts = [random.randrange(ends[0], ends[-1]) for _ in range(12)]
     for place, _ in places[1:]:
@@ -321,7 +321,7 @@ def test_wherever_the_log_is_cut_all_before_it_is_there_and_nothing_after_it(rec
         cut_hub = folder / hub.name
         lost = log[cut : next((end for end in ends if end > cut), cut)]  # one frame is under way at most
         left = log[:cut] + TAILS[tail](random, lost)
-        log_path_of(cut_hub).write_bytes(left)
+        durable_log_path(cut_hub).write_bytes(left)
         store = DuckStore(cut_hub)
         assert store.last_seq() == max(seq for place, seq in places if left[:place] == log[:place])
         store.close()
@@ -332,7 +332,7 @@ def test_wherever_the_log_is_cut_all_before_it_is_there_and_nothing_after_it(rec
 def test_damage_before_whole_entries_is_refused_and_repair_saves_what_is_before_it(recorded, place):
     hub, places = recorded
     start, seq = places[2]
-    flip(log_path_of(hub), start + (9 if place != "content" else 60))
+    flip(durable_log_path(hub), start + (9 if place != "content" else 60))
     before = contents(hub.parent)
     for _ in range(2):
         with pytest.raises(
@@ -354,7 +354,7 @@ def test_damage_before_whole_entries_is_refused_and_repair_saves_what_is_before_
 
 def test_a_log_whose_beginning_is_damaged_is_refused_and_set_aside_by_repair(recorded):
     hub, _ = recorded
-    damage(log_path_of(hub), 0, b"\xff" * FRAMES_AT)
+    damage(durable_log_path(hub), 0, b"\xff" * FRAMES_AT)
     before = contents(hub.parent)
     with pytest.raises(DamagedHubError, match=r"beginning of its log hub\.duckdb\.log is damaged"):
         DuckStore(hub)
@@ -377,9 +377,9 @@ def test_either_header_may_be_torn(hub, scribe, tmp_path, monkeypatch):
     assert store._log._file._header.generation > 2
     before = killed(store, hub, tmp_path / "copy")
     store.close()
-    with reading(log_path_of(before)) as (header, _):
+    with reading(durable_log_path(before)) as (header, _):
         older = (header.generation + 1) % 2 * log_format.SLOT_BYTES
-    flip(log_path_of(before), older + 30)
+    flip(durable_log_path(before), older + 30)
     again = DuckStore(before)
     assert again.last_seq() == 30
     again.close()
@@ -445,13 +445,13 @@ def refused(hub, match):
 
 def test_the_log_of_another_hub_is_refused(recorded):
     hub, _ = recorded
-    shutil.copy2(log_path_of(another(hub, "other")), log_path_of(hub))
+    shutil.copy2(durable_log_path(another(hub, "other")), durable_log_path(hub))
     refused(hub, r"its log hub\.duckdb\.log is another hub's.*Bring the right two together")
 
 
 def test_an_older_log_beside_a_newer_database_is_refused(recorded):
     hub, _ = recorded
-    old = log_path_of(hub).read_bytes()
+    old = durable_log_path(hub).read_bytes()
     DuckStore(hub).close()
     assert list(contents(hub.parent)) == [hub.name]
     store, scribe = DuckStore(hub), Scribe()
@@ -459,7 +459,7 @@ def test_an_older_log_beside_a_newer_database_is_refused(recorded):
     scribe.start("later")
     store.append(scribe.take())
     store.close()
-    log_path_of(hub).write_bytes(old)
+    durable_log_path(hub).write_bytes(old)
     refused(hub, r"its log hub\.duckdb\.log is older than the database")
 
 
@@ -498,13 +498,13 @@ def test_two_copies_that_went_different_ways_are_not_merged(recorded, tmp_path, 
             store.append(own.take())
         logs.append(killed(store, path, tmp_path / f"copy {len(logs)}"))
         store.close()
-    shutil.copy2(log_path_of(logs[0]), log_path_of(logs[1]))
+    shutil.copy2(durable_log_path(logs[0]), durable_log_path(logs[1]))
     refused(logs[1], "copies from different times, after which each went its own way")
 
 
 def test_a_log_that_is_missing_is_told_and_repair_goes_on_without_it(recorded):
     hub, _ = recorded
-    log_path_of(hub).unlink()
+    durable_log_path(hub).unlink()
     refused(hub, r"its log hub\.duckdb\.log is missing.*Put hub\.duckdb\.log back beside it")
     report = repair(hub)
     assert (report.verdict, report.done) == ("log set aside", (WITHOUT,))
@@ -525,7 +525,7 @@ def test_a_log_without_its_database_is_refused(recorded):
 
 def test_a_file_of_that_name_that_is_no_log_is_refused_and_kept(hub, scribe):
     DuckStore(hub).close()
-    log_path_of(hub).write_text("what my program printed\n" * 1_000)
+    durable_log_path(hub).write_text("what my program printed\n" * 1_000)
     before = contents(hub.parent)
     with pytest.raises(StoreError, match=r"is not the log of a hub.*Move that file to another place"):
         DuckStore(hub)
@@ -534,9 +534,9 @@ def test_a_file_of_that_name_that_is_no_log_is_refused_and_kept(hub, scribe):
 
 def test_a_log_of_a_newer_version_is_refused(recorded, monkeypatch):
     hub, _ = recorded
-    with reading(log_path_of(hub)) as (header, _):
+    with reading(durable_log_path(hub)) as (header, _):
         newer = header._replace(version=2)
-    damage(log_path_of(hub), newer.slot(), newer.encoded())
+    damage(durable_log_path(hub), newer.slot(), newer.encoded())
     before = contents(hub.parent)
     for use in (DuckStore, df.open_history, repair):  # a repair without the log would lose what is in it
         with pytest.raises(StoreError, match="has format 2 of the log; this durablenb knows up to 1"):
@@ -553,7 +553,7 @@ def test_after_a_sync_that_failed_the_log_is_written_to_another_file(hub, scribe
     store = DuckStore(hub)
     scribe.start("a")
     store.append(scribe.take())
-    first = log_path_of(hub).stat().st_ino
+    first = durable_log_path(hub).stat().st_ino
     real, failing = log_file.sync, [True]
 
     def sync(fd):
@@ -570,7 +570,7 @@ def test_after_a_sync_that_failed_the_log_is_written_to_another_file(hub, scribe
     ):
         store.append(records)
     store.append(records)
-    assert log_path_of(hub).stat().st_ino != first
+    assert durable_log_path(hub).stat().st_ino != first
     again = DuckStore(killed(store, hub, tmp_path / "copy"))
     assert again.load(["a"]) == scribe.history
     again.close()
@@ -608,7 +608,7 @@ def test_a_hub_that_cannot_be_closed_whole_has_the_rest_in_its_log(hub, scribe, 
     with pytest.raises(StoreError, match="in the log"):
         store.close()
     monkeypatch.undo()
-    assert log_path_of(hub).exists()
+    assert durable_log_path(hub).exists()
     again = DuckStore(hub)
     assert again.load(["a"]) == scribe.history
     again.close()

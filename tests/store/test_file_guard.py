@@ -12,7 +12,7 @@ from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
 from durablenb.store import file_guard
 from durablenb.store.duckdb_store import DuckStore
-from durablenb.store.lockfile import log_path_of
+from durablenb.store.lockfile import durable_log_path
 from durablenb.store.tables import JournalTables
 from tests.store.files import contents, wal_of, write_commits
 
@@ -61,12 +61,12 @@ def replaced(hub):
 
 
 def without_log(hub):
-    log_path_of(hub).unlink()
+    durable_log_path(hub).unlink()
 
 
 def with_another_log(hub):
-    log_path_of(hub).unlink()
-    log_path_of(hub).write_bytes(b"mine")
+    durable_log_path(hub).unlink()
+    durable_log_path(hub).write_bytes(b"mine")
 
 
 def without_lock(hub):
@@ -172,8 +172,8 @@ def test_closing_saves_what_was_in_a_log_that_was_taken_away(hub, store, scribe,
     if fate is with_another_log:
         with pytest.raises(StoreError, match=r"is not the log of a hub.*Move that file"):
             DuckStore(hub)
-        assert log_path_of(hub).read_bytes() == b"mine"
-        log_path_of(hub).unlink()
+        assert durable_log_path(hub).read_bytes() == b"mine"
+        durable_log_path(hub).unlink()
     store = DuckStore(hub)
     assert store.load(["a"]) == scribe.history
     store.close()

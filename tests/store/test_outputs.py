@@ -8,7 +8,7 @@ from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.errors import StoreError
 from durablenb.model.events import SubOrchestrationInstanceCreated, TaskCompleted
 from durablenb.model.imports import Import, KeptBlob
-from durablenb.model.outputs import OutputPart, OutputState, part_of
+from durablenb.model.outputs import OutputPart, OutputState, stored_part
 from durablenb.model.payloads import Payload
 from durablenb.store.duckdb_store import DuckStore
 
@@ -18,7 +18,9 @@ PICTURE = b"\x89PNG and more"
 
 def state(instance_id, output_id, *contents, execution_id=""):
     """A state of an output with these contents, and the blobs that it refers to."""
-    parts = [part_of("image/png" if isinstance(one, bytes) else "text/plain", one, None) for one in contents]
+    parts = [
+        stored_part("image/png" if isinstance(one, bytes) else "text/plain", one, None) for one in contents
+    ]
     made = OutputState(
         instance_id,
         execution_id or instance_id * 16,
@@ -41,7 +43,7 @@ def texts(store, instance_id="a"):
 
 
 def has_blob(store, content):
-    blob = part_of("image/png", content, None)[1]
+    blob = stored_part("image/png", content, None)[1]
     try:
         return store.blob(blob.hash) == content
     except StoreError:
@@ -97,7 +99,7 @@ def test_a_cleared_output_is_gone(store, scribe):
 
 def test_a_blob_goes_with_the_last_that_refers_to_it(store, scribe):
     scribe.start("a")
-    blob = part_of("image/png", PICTURE, None)[1]
+    blob = stored_part("image/png", PICTURE, None)[1]
     scribe.add("a", TaskCompleted, result=Payload(f'{{"@payload": "{blob.hash}"}}', (blob,)))
     scribe.start("b")
     store.append(scribe.take())
@@ -175,7 +177,7 @@ def test_outputs_are_there_when_the_file_is_opened_again(hub, is_closed, tmp_pat
 
 
 def test_parts_are_plain_data():
-    assert part_of("text/html", "<b>é</b>", '{"isolated": true}') == (
+    assert stored_part("text/html", "<b>é</b>", '{"isolated": true}') == (
         OutputPart("text/html", 9, "<b>é</b>", None, '{"isolated": true}'),
         None,
     )

@@ -23,7 +23,7 @@ from durablenb.model.events import (
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store import states
 from durablenb.store.duckdb_store import DuckStore
-from durablenb.store.states import states_of
+from durablenb.store.states import read_states
 from tests.store.scribe import BEGINNING, ENDS, Scribe
 
 COUNT = 60
@@ -100,7 +100,7 @@ def test_a_page_folds_only_what_is_on_it(store, query):
         return store.query(sql, parameters)
 
     for limit, offset in ((3, 0), (3, 40), (20, 30)):
-        states_of(ask, replace(query, limit=limit, offset=offset))
+        read_states(ask, replace(query, limit=limit, offset=offset))
     folds = [parameters for sql, parameters in asked if "started_seq" in sql]
     assert all(isinstance(parameters[0], (list, str)) for parameters in folds)
     assert all(len(parameters[0]) <= 40 for parameters in folds if isinstance(parameters[0], list))

@@ -4,7 +4,7 @@ import pytest
 
 import durablenb as df
 from durablenb.core.execution import Execution
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.engine.jobs import ActivityFinished, ActivityJob
 from durablenb.model.events import (
     ExecutionStarted,
@@ -111,7 +111,7 @@ def test_row_18_completions_doubled_in_a_history_count_once():
         return [(yield context.call_activity("a")), (yield context.call_activity("b"))]
 
     now = df.VirtualClock().now()
-    execution = Execution(asks, "i", "x", ValueCodec(), name_of)
+    execution = Execution(asks, "i", "x", ValueCodec(), target_name)
     execution.replay(
         [
             ExecutionStarted(1, now, "asks", "null"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
 from durablenb.model.errors import NotSerializableError
-from durablenb.model.payloads import blobs_of
+from durablenb.model.payloads import carried_blobs
 from durablenb.values.codec import ValueCodec
 
 # -- NumPy -----------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_arrays_keep_type_shape_and_order(round_trip, array):
 def test_a_part_of_an_array_goes_without_the_rest(codec):
     array = np.arange(1_000_000)[::2_000]
     text = codec.encode(array)
-    assert len(blobs_of(text)[0].content) < 10_000
+    assert len(carried_blobs(text)[0].content) < 10_000
     assert codec.decode(text).tolist() == array.tolist()
 
 

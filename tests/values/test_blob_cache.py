@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durablenb.model.payloads import Blob, Payload, blobs_of, references
+from durablenb.model.payloads import Blob, Payload, carried_blobs, references
 from durablenb.values import numpy_arrays, pandas_frames
 from durablenb.values.blob_cache import BlobCache
 from durablenb.values.codec import ValueCodec
@@ -49,7 +49,7 @@ def test_a_frame_that_is_handed_on_often_is_written_once(codec, written):
     frame = pd.DataFrame({"a": [1.0, 2.0], "s": ["x", None], "c": pd.Categorical(["u", "v"])})
     texts = {codec.encode({"frame": frame, "number": number}) for number in range(10)}
     assert written.count == 1
-    assert len({blobs_of(text)[0].hash for text in texts}) == 1
+    assert len({carried_blobs(text)[0].hash for text in texts}) == 1
 
 
 def test_a_frame_that_was_received_is_handed_on_without_being_written(codec, written):
@@ -202,7 +202,7 @@ def test_what_is_forgotten_is_fetched_again():
     frames = [pd.DataFrame({"a": [number]}) for number in range(3)]
     writer = ValueCodec()
     texts = [writer.encode(frame) for frame in frames]
-    kept = {blob.hash: blob.content for text in texts for blob in blobs_of(text)}
+    kept = {blob.hash: blob.content for text in texts for blob in carried_blobs(text)}
     fetch = Counter(kept.__getitem__)
     codec = ValueCodec(fetch)
     codec.blob_cache._limit = 1
@@ -248,15 +248,15 @@ def test_a_cache_keeps_no_value_of_the_user_alive(codec):
 def test_the_same_frame_in_several_places_of_a_value_is_one_blob(codec):
     frame = pd.DataFrame({"a": [1]})
     text = codec.encode([frame, {"again": (frame, frame.copy())}])
-    assert len(blobs_of(text)) == 1
-    assert references(text) == [blobs_of(text)[0].hash]
+    assert len(carried_blobs(text)) == 1
+    assert references(text) == [carried_blobs(text)[0].hash]
     assert [len(one) for one in codec.decode(text)[1]["again"]] == [1, 1]
 
 
 def test_references_are_those_of_the_text_and_no_lookalikes(codec):
     one, two = pd.DataFrame({"a": [1]}), np.zeros(2)
     text = codec.encode([one, two, {"@payload": "0" * 64}, '"@payload": "' + "0" * 64 + '"'])
-    assert references(text) == [blob.hash for blob in blobs_of(text)]
+    assert references(text) == [blob.hash for blob in carried_blobs(text)]
     assert len(references(text)) == 2
     assert references('{"a": 1}') == []
 
@@ -275,17 +275,17 @@ def test_a_text_with_blobs_is_equal_to_the_text_and_travels_with_them(codec):
 
 def test_a_text_is_gathered_for_another_process_with_all_that_it_refers_to(codec):
     text = codec.encode([np.arange(3), np.zeros(2)])
-    kept = {blob.hash: blob.content for blob in blobs_of(text)}
+    kept = {blob.hash: blob.content for blob in carried_blobs(text)}
     here = ValueCodec(kept.__getitem__)
     assert ValueCodec().decode(here.with_blobs(str(text)))[0].tolist() == [0, 1, 2]
     partly = Payload(text, text.blobs[:1])
-    assert {blob.hash for blob in blobs_of(here.with_blobs(partly))} == set(kept)
+    assert {blob.hash for blob in carried_blobs(here.with_blobs(partly))} == set(kept)
     assert here.with_blobs('{"a": 1}') == '{"a": 1}'
 
 
 def test_a_blob_is_found_by_what_is_in_it():
     import hashlib
 
-    (blob,) = blobs_of(ValueCodec().encode(np.arange(3)))
+    (blob,) = carried_blobs(ValueCodec().encode(np.arange(3)))
     assert isinstance(blob, Blob)
     assert blob.hash == hashlib.sha256(blob.content).hexdigest()

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from hypothesis.extra import pandas as hpd
 
 from durablenb.model.errors import NotSerializableError
-from durablenb.model.payloads import blobs_of
+from durablenb.model.payloads import carried_blobs
 from durablenb.values.codec import ValueCodec
 
 
@@ -226,7 +226,7 @@ def test_any_series_comes_back_equal(series):
 def test_a_frame_stands_beside_the_text_which_says_what_it_is(codec):
     frame = pd.DataFrame({"a": [1, 2], "b": 3})
     text = codec.encode({"frame": frame})
-    (blob,) = blobs_of(text)
+    (blob,) = carried_blobs(text)
     assert text == (
         f'{{"frame": {{"@type": "pandas.DataFrame", "@payload": "{blob.hash}", "shape": [2, 2], '
         f'"columns": ["a", "b"], "bytes": {len(blob.content)}}}}}'
@@ -235,7 +235,7 @@ def test_a_frame_stands_beside_the_text_which_says_what_it_is(codec):
 
 
 def test_the_blob_is_a_file_that_arrow_reads(codec):
-    (blob,) = blobs_of(codec.encode(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=["k", "l"])))
+    (blob,) = carried_blobs(codec.encode(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=["k", "l"])))
     table = pa.ipc.open_file(blob.content).read_all()
     assert table.to_pydict() == {"a": [1, 2], "b": ["x", "y"], "index 0": ["k", "l"]}
 

@@ -10,7 +10,7 @@ import pytest
 
 import durablenb as df
 from durablenb.model.errors import DurableError, NotSerializableError
-from durablenb.model.payloads import blobs_of
+from durablenb.model.payloads import carried_blobs
 from durablenb.values.codec import ValueCodec
 from durablenb.values.pickles import Pickled
 
@@ -118,10 +118,10 @@ def test_a_frame_that_redact_takes_out_is_not_kept():
     codec = ValueCodec(redact=lambda kind, value: "gone" if "@payload" in value else value)
     text = codec.encode(pd.DataFrame({"a": [1]}))
     assert text == '"gone"'
-    assert blobs_of(text) == ()
+    assert carried_blobs(text) == ()
     both = ValueCodec(redact=lambda kind, value: value[:1])
     text = both.encode([np.zeros(2), np.ones(2)])
-    assert len(blobs_of(text)) == 1
+    assert len(carried_blobs(text)) == 1
     assert both.decode(text)[0].tolist() == [0, 0]
 
 

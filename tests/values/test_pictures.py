@@ -7,7 +7,7 @@ import pytest
 
 import durablenb.values.pictures as pictures
 from durablenb.model.errors import NotSerializableError
-from durablenb.model.payloads import blobs_of
+from durablenb.model.payloads import carried_blobs
 from durablenb.values.codec import ValueCodec
 from durablenb.values.pictures import Picture
 
@@ -71,7 +71,7 @@ def test_a_figure_comes_back_as_a_picture(codec, tmp_path):
     assert type(picture) is Picture
     assert picture.size == (100, 50)
     assert repr(picture) == "<Picture of 100 x 50 pixels>"
-    assert picture._repr_png_() == blobs_of(text)[0].content
+    assert picture._repr_png_() == carried_blobs(text)[0].content
     picture.save(tmp_path / "x.png")
     with PIL.Image.open(tmp_path / "x.png") as shown:
         assert shown.size == (100, 50)

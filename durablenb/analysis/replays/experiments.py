@@ -19,7 +19,7 @@ from durablenb.model.events import (
     Request,
     Returned,
 )
-from durablenb.model.failures import failure_of
+from durablenb.model.failures import describe_failure
 from durablenb.model.payloads import Codec
 
 Events = tuple[Event, ...]
@@ -99,7 +99,7 @@ def _changed(event: Event, what: str, value: Any, codec: Codec) -> Event:
     where = (event.event_id, event.timestamp, getattr(event, "task_id", None))
     is_end = isinstance(event, Returned | Raised)
     if what == "error" and is_end:
-        failure = failure_of(value if isinstance(value, BaseException) else RuntimeError(str(value)))
+        failure = describe_failure(value if isinstance(value, BaseException) else RuntimeError(str(value)))
         return OUTCOMES[kind.settles, "failed"](*where, failure)
     if what == "result" and is_end:
         return OUTCOMES[kind.settles, "completed"](*where, codec.encode(value, "result"))

@@ -17,17 +17,17 @@ from durablenb.analysis.replays.fit_report import Fit, FitReport
 from durablenb.analysis.replays.replay import Replay
 from durablenb.core.mismatch import find_mismatch
 from durablenb.core.ports.store import InstanceQuery
-from durablenb.core.registry import Code, name_of
+from durablenb.core.registry import Code, target_name
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import Event, ExecutionStarted, SubOrchestrationInstanceCreated
 from durablenb.model.payloads import Codec
-from durablenb.model.source import source_of
+from durablenb.model.source import read_source
 from durablenb.model.status import (
     DurableOrchestrationStatus,
     InstanceState,
     OrchestrationRuntimeStatus,
     Statuses,
-    statuses_of,
+    parse_statuses,
 )
 
 OPEN_STATUSES = tuple(status for status in OrchestrationRuntimeStatus if not status.is_terminal)
@@ -100,7 +100,7 @@ class ReplayTargets:
         """
         name = self._name_in(target)
         if name is not None:
-            statuses = OPEN_STATUSES if status is None else statuses_of(status)
+            statuses = OPEN_STATUSES if status is None else parse_statuses(status)
             states = self.histories.states(InstanceQuery(name=name, statuses=statuses))
             return "open instance" if status is None else "instance", [_case(state) for state in states]
         if status is not None:
@@ -124,7 +124,7 @@ class ReplayTargets:
 
     def _name_in(self, target: Any) -> str | None:
         if callable(target):
-            return name_of(target)
+            return target_name(target)
         if not isinstance(target, str):
             return None
         is_id, is_name = bool(self._states([target])), target in self.names
@@ -259,7 +259,7 @@ class FitChecker:
 
     def fits(self, cases: Sequence[ReplayCase], orchestrator: Callable[..., Any] | None = None) -> list[Fit]:
         """Return for each execution whether its own code, or the given code, fits."""
-        given = None if orchestrator is None else Code(orchestrator, source_of(orchestrator))
+        given = None if orchestrator is None else Code(orchestrator, read_source(orchestrator))
         codes = [self.code_of(case.name, case.version) if given is None else given for case in cases]
         by_case = {id(case): code for case, code in zip(cases, codes, strict=True)}
         return [self._fit(case, events, by_case[id(case)]) for case, events in self.targets.read(cases)]
@@ -267,7 +267,7 @@ class FitChecker:
     def _fit(self, case: ReplayCase, events: Sequence[Event], code: Code) -> Fit:
         ids = (case.instance_id, case.execution_id)
         with self.quiet():
-            misfit = find_mismatch(code.function, ids, events, self.codec, name_of, code.source)
+            misfit = find_mismatch(code.function, ids, events, self.codec, target_name, code.source)
         replay = partial(self.replay, case, code)
         return Fit(case.instance_id, case.name, case.version, len(events), misfit, code.source, replay)
 

@@ -9,7 +9,7 @@ from durablenb.analysis.replays import experiments
 from durablenb.analysis.replays.sentences import walkthrough
 from durablenb.analysis.replays.steps import ReplaySteps
 from durablenb.analysis.text import plural
-from durablenb.core.registry import name_of
+from durablenb.core.registry import target_name
 from durablenb.core.trace import Trace, trace_execution
 from durablenb.engine.capture.output import CapturedOutput, capturing_for
 from durablenb.model.display import Saved
@@ -18,7 +18,7 @@ from durablenb.model.events import Event
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
 from durablenb.model.payloads import Codec
-from durablenb.model.source import Source, source_of
+from durablenb.model.source import Source, read_source
 
 
 class FileReplayer:
@@ -38,7 +38,7 @@ class FileReplayer:
         self._function = function
         self._ids = ids
         self.codec: Any = codec
-        self.source: Source | None = source_of(function)
+        self.source: Source | None = read_source(function)
 
     def trace(self, events: Sequence[Event]) -> Trace:
         """Replay the code against these events, and note what it prints and displays."""
@@ -51,7 +51,7 @@ class FileReplayer:
 
         with capturing_for(CapturedOutput(lambda report: printed.extend(_as_lines(report)))):
             return trace_execution(
-                self._function, *self._ids, events, self.codec, name_of, source=self.source, hear=heard
+                self._function, *self._ids, events, self.codec, target_name, source=self.source, hear=heard
             )
 
     def resume(self, events: Sequence[Event]) -> Any:

@@ -165,7 +165,7 @@ class ReplaySteps:
             return self._last(replay, number)
         current = awaits[number - 1]
         before = awaits[number - 2].names if number > 1 else {}
-        requests = tuple(event for event in current.requests if event.event_id < self._end_of(replay))
+        requests = tuple(event for event in current.requests if event.event_id < self._replay_end(replay))
         is_answered = current.answered_in is not None and current.answered_in <= replay
         begun = self.trace.episodes[replay - 1].event_id
         written = tuple(event for event in requests if event.event_id > begun)
@@ -234,7 +234,7 @@ class ReplaySteps:
     def _has_end(self) -> bool:
         return self.trace.end is not None or self.trace.mismatch is not None
 
-    def _end_of(self, replay: int) -> float:
+    def _replay_end(self, replay: int) -> float:
         """Return the id of the event that began the next replay; infinity for the last replay."""
         episodes = self.trace.episodes
         return episodes[replay].event_id if replay < len(episodes) else float("inf")

@@ -54,7 +54,7 @@ def exception_from(failure: FailureDetails, trace: TracebackType | None = None) 
     trace
         Its traceback.
     """
-    kind = _type_of(failure.error_type)
+    kind = _exception_type(failure.error_type)
     error = kind(failure.message or kind.__name__).with_traceback(trace)
     if failure.inner is not None:
         error.__cause__ = exception_from(failure.inner)
@@ -67,7 +67,7 @@ def _frames_of_users(trace: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _type_of(name: str) -> type[Exception]:
+def _exception_type(name: str) -> type[Exception]:
     module, _, qualname = name.rpartition(".")
     attributes: dict[str, Any] = {"__module__": module}
     return type(qualname, (Exception,), attributes)

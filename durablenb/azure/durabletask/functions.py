@@ -112,7 +112,7 @@ class HubFunctions:
 
     def _call(self, activity: Activity, context: task.ActivityContext, tree: Any) -> Any:
         codec = self._codec
-        token = current_context.set(_context_of(activity.name, context, tree))
+        token = current_context.set(_activity_context(activity.name, context, tree))
         try:
             value = call(activity.function, unpack(tree), activity.takes_input, codec, current_activity())
             return self._pack(
@@ -126,7 +126,7 @@ class HubFunctions:
         raise exception_from(failure, trace)
 
 
-def _context_of(name: str, context: task.ActivityContext, tree: Any) -> ActivityContext:
+def _activity_context(name: str, context: task.ActivityContext, tree: Any) -> ActivityContext:
     """Return what a call knows of itself. What it reports is dropped: durabletask has no place for it."""
     instance_id = context.orchestration_id
     if not is_envelope(tree) or "call" not in tree:  # from an orchestrator that isn't the hub's
@@ -148,7 +148,7 @@ def _operate(
     """Run an entity's operation; its state and messages take effect if it returns."""
     entity_id = EntityId(context.entity_id.entity, context.entity_id.key)
     request = OperationRequest(0, context.operation, text)
-    batch = OperationBatch(entity_id, uuid.uuid4().hex, _state_of(context.get_state()), (request,))
+    batch = OperationBatch(entity_id, uuid.uuid4().hex, _state_text(context.get_state()), (request,))
     outcomes = BatchFunction(function, codec, time.perf_counter)(batch)
     outcome = (run_coroutine(outcomes) if inspect.iscoroutine(outcomes) else outcomes)[0]
     if isinstance(outcome.outcome, FailureDetails):
@@ -166,11 +166,11 @@ def _operate(
                 f"start_new({message.name!r}, version={message.version!r}): an entity on a durabletask "
                 "worker starts orchestrations without a version. Start it from an orchestration or a client."
             )
-    context.set_state(_tree_of(outcome.state, pack))
+    context.set_state(_packed_state(outcome.state, pack))
     return pack(outcome.outcome)
 
 
-def _state_of(tree: Any) -> str:
+def _state_text(tree: Any) -> str:
     """Return the text of an entity's state; durabletask has None for an entity without one."""
     if tree is None:
         return NOTHING
@@ -178,7 +178,7 @@ def _state_of(tree: Any) -> str:
     return NONE if text == NOTHING else text
 
 
-def _tree_of(state: str, pack: Packer) -> Any:
+def _packed_state(state: str, pack: Packer) -> Any:
     if state == NOTHING:
         return None
     return {MARK: 1, "value": None} if state == NONE else pack(state)

@@ -19,7 +19,7 @@ from durabletask.entities import EntityInstanceId, EntityLock
 from durablenb.azure.durabletask.failures import exception_from, failure_from
 from durablenb.azure.durabletask.payloads import Packer, is_envelope, unpack
 from durablenb.core.execution import Execution
-from durablenb.core.registry import Code, name_of
+from durablenb.core.registry import Code, target_name
 from durablenb.core.requests import describe_event
 from durablenb.model import events
 from durablenb.model.failures import FailureDetails
@@ -62,7 +62,9 @@ class WorkerExecution(Execution):
         self._worker_context = context
         self.error: BaseException | None = None
         """The exception with which the orchestrator failed."""
-        super().__init__(code.function, context.instance_id, execution_id, codec, name_of, source=code.source)
+        super().__init__(
+            code.function, context.instance_id, execution_id, codec, target_name, source=code.source
+        )
 
     @property
     def is_replaying(self) -> bool:
@@ -239,7 +241,7 @@ class OrchestrationRun:
                 self._await(event, context.call_activity(own or name, input=self._input(event, own)))
                 self._limit(event.task_id, event.timeout)
             case events.SubOrchestrationInstanceCreated():
-                self._await(event, self._child_of(event))
+                self._await(event, self._child_task(event))
             case events.TimerCreated():
                 self._timers[event.task_id] = context.create_timer(event.fire_at)
                 self._await(event, self._timers[event.task_id])
@@ -268,7 +270,7 @@ class OrchestrationRun:
                     f"{self._name!r} requests {describe_event(event)}, which durabletask doesn't have."
                 )
 
-    def _child_of(self, event: events.SubOrchestrationInstanceCreated) -> task.Task[Any]:
+    def _child_task(self, event: events.SubOrchestrationInstanceCreated) -> task.Task[Any]:
         child: task.Task[Any] = self._context.call_sub_orchestrator(
             self._spell("orchestrator", event.name) or event.name,
             input=self._pack(event.input),

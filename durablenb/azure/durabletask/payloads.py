@@ -14,7 +14,7 @@ from typing import Any
 from durabletask.serialization import DataConverter
 
 from durablenb.model.errors import DurableError, NotSerializableError, StoreError
-from durablenb.model.payloads import Blob, Payload, blobs_of
+from durablenb.model.payloads import Blob, Payload, carried_blobs
 from durablenb.values.codec import ValueCodec
 
 MARK = "@durablenb"
@@ -59,7 +59,7 @@ class Packer:
         NotSerializableError
             If the value is larger than the limit.
         """
-        blobs = blobs_of(text)
+        blobs = carried_blobs(text)
         self._check_size(len(text) + sum(len(blob.content) for blob in blobs) * 4 // 3)
         tree = json.loads(text)
         if not blobs and not carried and not is_envelope(tree):

@@ -299,7 +299,7 @@ class Store(Protocol):
         """Return the states as text of these entities, or of all; ``null`` for a deleted one."""
         ...
 
-    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
+    def entity_state_at(self, instance_id: str, moment: datetime) -> str:
         """Return the state as text that an entity had at a time; ``null`` if it didn't exist."""
         ...
 

@@ -196,10 +196,10 @@ def _formatter() -> Any:
     """Return IPython's formatter of objects, which knows figures, too."""
     from IPython.core.formatters import DisplayFormatter
 
-    from durablenb.engine.capture.figures import png_of
+    from durablenb.engine.capture.figures import figure_png
 
     formatter: Any = DisplayFormatter()
-    formatter.formatters["image/png"].for_type_by_name("matplotlib.figure", "Figure", png_of)
+    formatter.formatters["image/png"].for_type_by_name("matplotlib.figure", "Figure", figure_png)
     return formatter
 
 

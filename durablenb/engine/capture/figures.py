@@ -116,7 +116,7 @@ def _capturing_show(original: Callable[..., Any]) -> Callable[..., Any]:
 def _show_all(output: Output) -> None:
     for manager in _open_figures():
         figure = manager.canvas.figure
-        output.show({"image/png": png_of(figure), "text/plain": repr(figure)})
+        output.show({"image/png": figure_png(figure), "text/plain": repr(figure)})
 
 
 def _close_all() -> None:
@@ -137,7 +137,7 @@ def _end(own: _Managers) -> None:
     _close_all()
 
 
-def png_of(figure: Any) -> bytes:
+def figure_png(figure: Any) -> bytes:
     """Return a figure as a PNG, with as little margin as the inline backend leaves."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})

@@ -18,7 +18,7 @@ from durablenb.engine.capture.streams import enter
 from durablenb.engine.side_writer import SideWriter
 from durablenb.model.display import options
 from durablenb.model.logs import LogLine, OutputLine
-from durablenb.model.outputs import OutputState, Shown, part_of
+from durablenb.model.outputs import OutputState, Shown, stored_part
 from durablenb.model.payloads import Blob
 
 log = logging.getLogger("durablenb")
@@ -117,7 +117,7 @@ class LogWriter(SideWriter):
         parts, blobs = [], []
         for mime_type, content, metadata in shown.contents:
             kept = encodable(self._redacted(content)) if isinstance(content, str) else content
-            part, blob = part_of(mime_type, kept, metadata and encodable(metadata))
+            part, blob = stored_part(mime_type, kept, metadata and encodable(metadata))
             parts.append(part)
             blobs += [] if blob is None else [blob]
         state = OutputState(*source, self._now(), encodable(task + shown.output_id), tuple(parts))

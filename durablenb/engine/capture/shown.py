@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from durablenb.engine import locks
-from durablenb.model.outputs import WIDGET, Shown, contents_of, size_of
+from durablenb.model.outputs import WIDGET, Shown, bundle_contents, byte_count
 
 OUTPUTS = 100
 """Outputs that are kept of one call."""
@@ -169,12 +169,12 @@ class ShownOutputs:
 
     def _shown(self, output_id: str, data: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> Shown:
         """Return an output within its limit: the largest representations are left out if need be."""
-        contents = [one for one in contents_of(data, metadata) if one[0] != WIDGET]
+        contents = [one for one in bundle_contents(data, metadata) if one[0] != WIDGET]
         left_out = []
-        while sum(size_of(content) for _, content, _ in contents) > OUTPUT_BYTES:
-            largest = max(contents, key=lambda one: size_of(one[1]))
+        while sum(byte_count(content) for _, content, _ in contents) > OUTPUT_BYTES:
+            largest = max(contents, key=lambda one: byte_count(one[1]))
             contents.remove(largest)
-            left_out.append(f"{largest[0]} of {size_of(largest[1]):,} bytes")
+            left_out.append(f"{largest[0]} of {byte_count(largest[1]):,} bytes")
         if left_out:
             note = f"Not kept: {', '.join(left_out)}. An output has up to {OUTPUT_BYTES:,} bytes."
             self._warn(note)

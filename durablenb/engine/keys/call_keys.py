@@ -8,14 +8,14 @@ import re
 import sys
 from typing import Any
 
-from durablenb.core.annotations import types_of
+from durablenb.core.annotations import function_types
 from durablenb.core.ports.executor import Job
 from durablenb.core.registry import Activity
 from durablenb.engine.keys.code_parts import CodeParts, UnknownPartError
 from durablenb.engine.keys.user_code import is_users_module
 from durablenb.model.arguments import are_arguments
 from durablenb.model.caching import CacheKey, CachePolicy, digest
-from durablenb.model.payloads import REFERENCE, Codec, blobs_of, references
+from durablenb.model.payloads import REFERENCE, Codec, carried_blobs, references
 from durablenb.values.codec import ValueCodec
 
 log = logging.getLogger("durablenb")
@@ -38,7 +38,7 @@ class CallKeys:
         if activity.cache is None:
             return None
         try:
-            return key_of(job, activity, activity.cache)
+            return call_key(job, activity, activity.cache)
         except UnknownPartError as error:
             self._report(activity.name, str(error))
         except Exception as error:  # of users' methods, or of a namespace that changes meanwhile
@@ -64,7 +64,7 @@ class CallKeys:
             log.warning("A result of %r isn't remembered: %s.", name, why)
 
 
-def key_of(job: Job, activity: Activity, policy: CachePolicy) -> CacheKey:
+def call_key(job: Job, activity: Activity, policy: CachePolicy) -> CacheKey:
     """Return the key of a call, as of now.
 
     Raises
@@ -112,7 +112,7 @@ def _code_parts(job: Job, activity: Activity, policy: CachePolicy) -> dict[str, 
 
 def _types_of_input(text: str, activity: Activity) -> list[tuple[str, Any]]:
     """Return the annotations to which an input is rebuilt, by what they are of."""
-    types = types_of(activity.function)
+    types = function_types(activity.function)
     if are_arguments(text):
         return [(f"the argument {name}", expected) for name, expected in types.arguments.named.items()]
     return [("the input", types.input)] if activity.takes_input else []
@@ -132,7 +132,7 @@ def _pickled_modules(text: str, codec: Codec) -> list[str]:
     """Return the user's modules that the pickles in an input name."""
     if not isinstance(codec, ValueCodec) or _PICKLE not in text:
         return []
-    carried = {blob.hash: blob.content for blob in blobs_of(text)}
+    carried = {blob.hash: blob.content for blob in carried_blobs(text)}
     contents = [carried.get(blob) or codec.fetch_blob(blob) for blob in references(text)]
     names = [name for name in list(sys.modules) if name != "__main__" and is_users_module(name)]
     return sorted(name for name in names if any(name.encode() in content for content in contents))

@@ -23,7 +23,7 @@ from durablenb.core.code_names import (
     import_reads,
     nested_codes,
 )
-from durablenb.engine.keys.digests import code_digest, digest_of
+from durablenb.engine.keys.digests import code_digest, value_digest
 from durablenb.engine.keys.user_code import is_importable, is_users_module
 from durablenb.model.caching import digest
 from durablenb.values.codec import ValueCodec
@@ -165,7 +165,7 @@ class CodeParts:
             self._texts.add(value)
         self._part = part
         try:
-            self.parts[part] = digest_of(value, self, self._codec)
+            self.parts[part] = value_digest(value, self, self._codec)
         except UnknownPartError:
             raise
         except RecursionError:
@@ -217,7 +217,7 @@ class CodeParts:
             self.parts[part] = _UNDEFINED
             return
         if isinstance(value, types.ModuleType):
-            for read in _names_of(code).closures:
+            for read in _code_names(code).closures:
                 if read.name == variable:
                     self._add_read(part, value, read.attributes)
             return
@@ -226,7 +226,7 @@ class CodeParts:
     def _add_globals(self, name: str, function: types.FunctionType) -> None:
         code, namespace = function.__code__, function.__globals__
         label = self._label(namespace)
-        names = _names_of(code)
+        names = _code_names(code)
         for read in names.globals:
             if read.name in self._ignore:
                 continue
@@ -377,7 +377,7 @@ class _CodeNames(NamedTuple):
 _known: WeakKeyDictionary[types.CodeType, _CodeNames] = WeakKeyDictionary()
 
 
-def _names_of(code: types.CodeType) -> _CodeNames:
+def _code_names(code: types.CodeType) -> _CodeNames:
     found = _known.get(code)
     if found is None:
         codes = list(nested_codes(code))

@@ -53,7 +53,7 @@ class References(Protocol):
         ...
 
 
-def digest_of(value: Any, references: References, codec: ValueCodec) -> str:
+def value_digest(value: Any, references: References, codec: ValueCodec) -> str:
     """Return the digest of a value; of a number the number itself, after ``=``.
 
     Raises

@@ -27,8 +27,8 @@ def is_users_module(name: object) -> bool:
         return False
     module = sys.modules.get(name)
     if module is None:
-        return _is_users_place(name, _place_of_spec(name))
-    return _is_users_place(name, _place_of(module))
+        return _is_users_place(name, _spec_place(name))
+    return _is_users_place(name, _module_place(module))
 
 
 def is_importable(value: Any) -> bool:
@@ -42,7 +42,7 @@ def is_importable(value: Any) -> bool:
     return found is value
 
 
-def _place_of(module: ModuleType) -> str | None:
+def _module_place(module: ModuleType) -> str | None:
     file = getattr(module, "__file__", None)
     if isinstance(file, str):
         return file
@@ -50,10 +50,10 @@ def _place_of(module: ModuleType) -> str | None:
     return str(folders[0]) if folders else None
 
 
-def _place_of_spec(name: str) -> str | None:
+def _spec_place(name: str) -> str | None:
     root = name.partition(".")[0]  # finding a submodule would import its package
     if root in sys.modules:
-        return _place_of(sys.modules[root])
+        return _module_place(sys.modules[root])
     try:
         spec = importlib.util.find_spec(root)
     except (ImportError, ValueError, AttributeError):

@@ -24,7 +24,7 @@ from durablenb.journal.bundle.history_builder import (
 )
 from durablenb.model import events
 from durablenb.model.failures import FailureDetails
-from durablenb.model.ids import checked_instance_id, execution_id_of
+from durablenb.model.ids import checked_instance_id, new_execution_id
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Kind
 
@@ -79,7 +79,7 @@ class _Converter:
 
     def convert(self) -> ImportedHistory:
         azure, started = self._status, self._started()
-        self._execution_id = execution_id_of(self._instance_id, 0, started.timestamp)
+        self._execution_id = new_execution_id(self._instance_id, 0, started.timestamp)
         for number, entry in enumerate(azure.entries, 1):
             try:
                 self._read(entry)

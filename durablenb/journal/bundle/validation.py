@@ -10,7 +10,7 @@ from durablenb.journal.bundle.values import blob_references
 from durablenb.model.entities import EntityId
 from durablenb.model.events import EntityEvent, ExecutionStarted
 from durablenb.model.ids import checked_instance_id
-from durablenb.model.source import hash_of
+from durablenb.model.source import source_hash
 
 
 def check_bundle(bundle: HistoryBundle) -> HistoryBundle:
@@ -27,7 +27,7 @@ def check_bundle(bundle: HistoryBundle) -> HistoryBundle:
     _check_ancestors(bundle.records)
     _check_blobs(bundle)
     for hash_, text in bundle.sources:
-        if hash_of(text) != hash_:
+        if source_hash(text) != hash_:
             raise ValueError(f"the source {hash_!r} has another hash")
     for line in bundle.lines:
         if line.instance_id not in owners.values():

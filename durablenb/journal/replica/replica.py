@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from durablenb.core.fold import state_of
+from durablenb.core.fold import fold_history
 from durablenb.core.ports.store import Record
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.replica.pages import PortableRow, journal_row
@@ -95,7 +95,7 @@ class JournalReplica(JournalReader):
         if self._database is None:
             try:
                 records = self._read(self._own(instance_id, 0))
-                return state_of(instance_id, [(record.execution_id, record.event) for record in records])
+                return fold_history(instance_id, [(record.execution_id, record.event) for record in records])
             except _UNREADABLE:
                 pass  # the database's views can read events of newer versions, too
         return super().state(instance_id)

@@ -75,7 +75,7 @@ class CodeTab:
         """Return the keys of the lines that made or awaited the calls of a selection."""
         if target is None or target.of or self._lines is None:
             return []
-        calls = _calls_of(target.step) if target.call is None else [target.call]
+        calls = _step_calls(target.step) if target.call is None else [target.call]
         lines = {
             number for call in calls if self._is_shown(call) for number in self._lines.of_task(call.number)
         }
@@ -110,7 +110,7 @@ class CodeTab:
         )
 
 
-def _calls_of(step: GraphStep | None) -> Iterable[Call]:
+def _step_calls(step: GraphStep | None) -> Iterable[Call]:
     return () if step is None else step.calls
 
 

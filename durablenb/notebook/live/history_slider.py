@@ -70,7 +70,7 @@ def history_slider(position: Position, *, is_hidden: bool) -> Markup:
     )
 
 
-def kind_of(event: Event) -> str:
+def event_kind(event: Event) -> str:
     """Return the kind of an event, as the legend names it."""
     if isinstance(event, Ending):
         return "end"
@@ -99,7 +99,7 @@ def _ticks(events: Sequence[Event], known: int) -> Markup:
     most_notable, size = list(_LOOKS), -(-len(events) // _TICKS)
     paths: dict[tuple[str, int, int], list[str]] = {}
     for first in range(0, len(events), size):
-        kinds = {kind_of(event) for event in events[first : min(first + size, known)]}
+        kinds = {event_kind(event) for event in events[first : min(first + size, known)]}
         look = _LOOKS[min(kinds, key=most_notable.index)] if kinds else _UNKNOWN
         _, top, height = look
         left, wide = first + 0.15 * size, 0.7 * size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from durablenb.notebook.display import html_of, text_of
+from durablenb.notebook.display import render_html, render_text
 
 REFRESH_SECONDS = 15.0
 """Seconds after which the still picture in the notebook is refreshed."""
@@ -102,5 +102,5 @@ def _empty() -> dict[str, str]:
 
 def still_bundle(shown: object) -> dict[str, str]:
     """Return the still forms of an object, by MIME type."""
-    html = html_of(shown)
-    return {"text/plain": text_of(shown)} | ({"text/html": html} if html else {})
+    html = render_html(shown)
+    return {"text/plain": render_text(shown)} | ({"text/html": html} if html else {})

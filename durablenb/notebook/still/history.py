@@ -154,7 +154,7 @@ def log_table(shown: Log, lines: Iterable[LogLine]) -> Markup:
     rows: list[Sequence[object]] = [
         (
             time_text(entry.timestamp),
-            code(shown.author_of(entry), 100),
+            code(shown.author(entry), 100),
             entry.level or ("stderr" if entry.stream == "stderr" else ""),
             block(entry.message, 1_000) if "\n" in entry.message else line(entry.message, 300),
         )
@@ -168,6 +168,6 @@ def log_text(shown: Log) -> str:
     if not shown:
         return repr(shown)
     last = shown[-_LAST_LINES:]
-    rows = [(shown.author_of(entry), line_text(entry)) for entry in last]
+    rows = [(shown.author(entry), line_text(entry)) for entry in last]
     more = f"… {len(shown) - len(last):,} lines before\n" if len(shown) > len(last) else ""
     return f"{shown!r}\n{more}{table_text(('printed by', 'message'), rows, 100)}"

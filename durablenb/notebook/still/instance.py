@@ -68,7 +68,7 @@ def picture_card(shown: InstanceSnapshot) -> str:
         _conversation(shown),
         _outputs(shown.outputs),
         _steps(shown),
-        fold("Input and output", table((), values_of(status))),
+        fold("Input and output", table((), value_rows(status))),
         fold(f"History: {plural(len(shown.events), 'event')}", history_table(shown.events)),
         traceback_fold(status.failure_details),
     )
@@ -141,7 +141,7 @@ def steps_table(shown: InstanceSnapshot) -> Markup:
     return table(header, rows)
 
 
-def values_of(status: DurableOrchestrationStatus, output: str = "output") -> list[Sequence[object]]:
+def value_rows(status: DurableOrchestrationStatus, output: str = "output") -> list[Sequence[object]]:
     """Return the input, the output under this name, the custom status and the tags as rows."""
     rows: list[Sequence[object]] = [("input", _value(status.input_))]
     if status.output is not None and status.failure_details is None:
@@ -186,7 +186,7 @@ def status_card(status: DurableOrchestrationStatus) -> str:
     return card(
         heading(badge(status_look(status.runtime_status)), name, code(status.instance_id or "", 256)),
         failure_table(status.failure_details) if status.failure_details else "",
-        table((), [*rows, *values_of(status)]),
+        table((), [*rows, *value_rows(status)]),
         traceback_fold(status.failure_details),
     )
 

@@ -28,7 +28,7 @@ from durablenb.notebook.still.conversation import conversation_html
 from durablenb.notebook.still.failure import failure_table, traceback_fold
 from durablenb.notebook.still.graph import graph_svg
 from durablenb.notebook.still.history import log_table
-from durablenb.notebook.still.instance import origin_words, picture_text, steps_table, values_of
+from durablenb.notebook.still.instance import origin_words, picture_text, steps_table, value_rows
 from durablenb.notebook.still.outputs import outputs_html
 from durablenb.notebook.still.timeline import timeline_svg
 from durablenb.notebook.still.waits import waits_table
@@ -90,7 +90,7 @@ def _section(title: str, inside: Markup) -> Markup:
 def _values(shown: InstanceCard) -> Markup:
     if not shown.has_values:
         return heading("Left out, as are variables, messages, the log and outputs.")
-    return table((), values_of(shown.snapshot.status, "result"))
+    return table((), value_rows(shown.snapshot.status, "result"))
 
 
 def _times(snapshot: InstanceSnapshot) -> Markup:

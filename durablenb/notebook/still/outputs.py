@@ -60,7 +60,7 @@ def outputs_html(shown: Outputs, room: int = ROOM) -> Markup:
     parts: list[Markup] = []
     before = ""
     for number, output in enumerate(shown):
-        author = shown.author_of(output)
+        author = shown.author(output)
         if author != before:
             parts.append(_author(author, output))
             before = author

@@ -47,16 +47,16 @@ def save(shown: object, path: str | os.PathLike[str]) -> None:
     file = Path(path)
     suffix = file.suffix.lower()
     if suffix == ".html":
-        file.write_text(page_of(shown), "utf-8", "replace", "\n")
+        file.write_text(render_page(shown), "utf-8", "replace", "\n")
     elif suffix == ".svg":
-        file.write_text(svg_of(shown, file), "utf-8", "replace", "\n")
+        file.write_text(render_svg(shown, file), "utf-8", "replace", "\n")
     elif suffix == ".png":
         _save_png(shown, file)
     else:
         raise ValueError(_refusal(file))
 
 
-def page_of(shown: object) -> str:
+def render_page(shown: object) -> str:
     """Return the page of an object."""
     if isinstance(shown, InstanceCard):
         return instance_page(shown)
@@ -67,7 +67,7 @@ def page_of(shown: object) -> str:
     return still_page(_title(shown), _card(shown))
 
 
-def svg_of(shown: object, file: Path) -> str:
+def render_svg(shown: object, file: Path) -> str:
     """Return the picture of an object as an SVG document in light colours.
 
     Raises
@@ -91,15 +91,15 @@ def pictures_in(html: str) -> list[str]:
 
 
 def _card(shown: object) -> str:
-    from durablenb.notebook.display import html_of  # which has the table of all cards, and `save`
+    from durablenb.notebook.display import render_html  # which has the table of all cards, and `save`
 
-    return html_of(shown.snapshot if isinstance(shown, SavedEntity) else shown) or ""
+    return render_html(shown.snapshot if isinstance(shown, SavedEntity) else shown) or ""
 
 
 def _title(shown: object) -> str:
-    from durablenb.notebook.display import text_of
+    from durablenb.notebook.display import render_text
 
-    text = text_of(shown.snapshot if isinstance(shown, SavedEntity) else shown)
+    text = render_text(shown.snapshot if isinstance(shown, SavedEntity) else shown)
     return clean(text.partition("\n")[0]).strip("<>")
 
 
@@ -111,7 +111,9 @@ def _save_png(shown: object, file: Path) -> None:
 
     snapshot = shown.snapshot if isinstance(shown, InstanceCard) else shown
     figure = (
-        instance_sheet(snapshot) if isinstance(snapshot, InstanceSnapshot) else svg_sheet(svg_of(shown, file))
+        instance_sheet(snapshot)
+        if isinstance(snapshot, InstanceSnapshot)
+        else svg_sheet(render_svg(shown, file))
     )
     figure.savefig(file, dpi=_DOTS)
 

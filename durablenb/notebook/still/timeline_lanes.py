@@ -61,12 +61,12 @@ class Lane:
 
 
 def make_lanes(
-    calls: Iterable[Call], now: datetime | None, most: int, name_of: Callable[[Call], str]
+    calls: Iterable[Call], now: datetime | None, most: int, call_name: Callable[[Call], str]
 ) -> list[Lane]:
     """Return a lane for each kind and name, in the order of their first calls; surplus names share one."""
     groups: dict[tuple[TaskKind, str], list[Call]] = {}
     for call in calls:
-        groups.setdefault((call.kind, name_of(call)), []).append(call)
+        groups.setdefault((call.kind, call_name(call)), []).append(call)
     lanes = [Lane(name, kind, several, now) for (kind, name), several in groups.items()]
     if len(lanes) <= most:
         return lanes
