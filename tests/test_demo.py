@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from vega_datasets import data
 
-from durablenb.demo import AT_ONCE, DIARY, FILE, INSTANCE, Worker, tell
+from durablenb.cli.demo import AT_ONCE, DIARY, FILE, INSTANCE, Worker, tell
 from durablenb.hub.hub_file import HubFile
 from durablenb.model.errors import DurableError
 from durablenb.model.events import TaskCompleted, TaskScheduled

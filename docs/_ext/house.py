@@ -13,7 +13,7 @@ from durablenb.notebook.svg import HAIR, MUTED, Drawing
 
 ROOT = Path(__file__).parents[2]
 ABOUT = {
-    "cli": "the command line",
+    "cli": "the command line; the story of durablenb demo",
     "azure": "function apps, loaded and called as Azure does",
     "notebook": "pictures, live views, magics",
     "server": "the management API, its page",
@@ -29,7 +29,6 @@ ABOUT = {
     "core": "history and code -> what comes next",
     "values": "values as text and blobs",
     "model": "events, status, errors: plain data",
-    "demo": "the story of make demo",
 }
 LEFT, TOP, CELL = 330, 74, 36
 
@@ -57,11 +56,10 @@ def imports() -> Counter[tuple[str, str]]:
 
 def size(room: str) -> str:
     """Return the numbers of a room's modules and lines."""
-    path = ROOT / "durablenb" / room
-    files = list(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+    files = list((ROOT / "durablenb" / room).rglob("*.py"))
     lines = sum(file.read_text("utf-8").count("\n") for file in files)
     modules = len([file for file in files if file.name != "__init__.py"])
-    return f"{modules} module{'' if modules == 1 else 's'}, {lines:,} lines"
+    return f"{modules} modules, {lines:,} lines"
 
 
 def picture() -> str:

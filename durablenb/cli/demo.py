@@ -1,7 +1,7 @@
 """The demonstration, ``durablenb demo``: a worker is killed, and another one resumes its orchestration.
 
 It is in the package, since the command works from an installed wheel. The two workers are processes with this
-module as their program: ``python -m durablenb.demo FOLDER DATA``.
+module as their program: ``python -m durablenb.cli.demo FOLDER DATA``.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ class Worker:
     """
 
     def __init__(self, folder: Path, data: str) -> None:
-        command = [sys.executable, "-m", "durablenb.demo", str(folder), data]
+        command = [sys.executable, "-m", "durablenb.cli.demo", str(folder), data]
         self._errors = folder / "errors.txt"
         with self._errors.open("w", encoding="utf-8") as errors:
             self._process = subprocess.Popen(

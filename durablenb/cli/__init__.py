@@ -1,0 +1,5 @@
+"""The command line."""
+
+from durablenb.cli.command_line import main
+
+__all__ = ["main"]
