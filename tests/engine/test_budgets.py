@@ -1,8 +1,11 @@
 """Budgets: what is counted, what is refused, and that a refusal is a fact of the history."""
 
+import json
+
 import pytest
 
 import durablenb as df
+from tests.engine.fanned import finish
 
 PRICES = {"gpt-x": {"input": 2, "output": 8, "cached_input": 0.5}}
 QUESTION = {"messages": [{"kind": "request", "parts": [{"part_kind": "user-prompt", "content": "hi"}]}]}
@@ -38,9 +41,9 @@ def fill(hub):
     return hub
 
 
-@pytest.fixture(params=["threads", "kernel"])
-def hub(request):
-    with df.TaskHub(":memory:", mode=request.param, verify_replay=True) as hub:
+@pytest.fixture(scope="module")
+def hub():
+    with df.TaskHub(":memory:", mode="kernel", verify_replay=True) as hub:
         yield fill(hub)
 
 
@@ -57,16 +60,22 @@ def hub(request):
     ],
 )
 def test_the_next_request_is_refused(hub, budget, count, reason):
-    handle = hub.start(asks, 4, instance_id="a", budget=budget)
+    handle = hub.start(asks, 4, budget=budget)
     answered, why = handle.result()
     assert answered == count
-    assert (why is None) if reason is None else f"a has {reason}" in why or reason in why
+    assert (why is None) if reason is None else f"{handle.id} has {reason}" in why or reason in why
     assert hub.run(asks, 1) == (1, None)  # another instance has no budget
+
+
+def test_requests_of_a_hub_with_threads_are_counted_too():
+    with df.TaskHub(":memory:", verify_replay=True) as hub:
+        assert fill(hub).run(asks, 4, budget=df.Budget(requests=2))[0] == 2
+        assert hub.run(nested, budget=df.Budget(requests=4)) == (2, 1)
 
 
 def test_an_id_that_is_used_again_begins_a_new_count(hub):
     def start():
-        return hub.start(asks, 3, instance_id="a", budget=df.Budget(requests=2))
+        return hub.start(asks, 3, instance_id="again", budget=df.Budget(requests=2))
 
     handle = start()
     assert handle.result()[0] == 2
@@ -78,7 +87,7 @@ def test_an_id_that_is_used_again_begins_a_new_count(hub):
 
 def test_the_children_of_an_earlier_use_of_an_id_do_not_count(hub):
     for _ in range(2):
-        handle = hub.start(nested, instance_id="a", budget=df.Budget(requests=4))
+        handle = hub.start(nested, instance_id="family", budget=df.Budget(requests=4))
         assert handle.result() == (2, 1)
 
 
@@ -96,7 +105,8 @@ def test_an_unhandled_refusal_fails_the_orchestration_and_is_not_retried(hub):
     handle = hub.start(hub.orchestrator(tries), budget=df.Budget(requests=1))
     with pytest.raises(df.BudgetExceededError, match=r"1 of 1 requests"):
         handle.result()
-    assert hub.sql("select status from activities order by seq").fetchall() == [("Completed",), ("Failed",)]
+    sql = "select status from activities where instance_id = ? order by seq"
+    assert hub.sql(sql, [handle.id]).fetchall() == [("Completed",), ("Failed",)]
 
 
 def test_the_count_survives_the_process(tmp_path):
@@ -115,8 +125,7 @@ def test_the_count_survives_the_process(tmp_path):
         with fill(df.TaskHub(path, mode="kernel")) as hub:
             hub.orchestrator(waits)
             handle_it(hub)
-            while hub.step():
-                pass
+            finish(hub)
             last = hub.handle("w").status().output
     assert last == 1
 
@@ -143,8 +152,6 @@ def test_another_value_is_no_budget(hub):
 
 def test_cached_tokens_have_their_price():
     used = df.model.budgets.Usage.of_answer
-    import json
-
     text = json.dumps(answer(None, (1_000_000, 0), cache_read_tokens=600_000, cache_write_tokens=100_000))
     assert df.Budget(prices=PRICES).cost(used(text)) == pytest.approx(0.3 * 2 + 0.6 * 0.5 + 0.1 * 2)
     assert used("[1]") is None

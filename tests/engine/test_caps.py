@@ -1,51 +1,30 @@
 """How many activities run at a time: caps of the hub and of an activity."""
 
-from __future__ import annotations
-
+import asyncio
 import threading
 
 import pytest
 
 import durablenb as df
+from tests.engine.fanned import Gauge, fan, run_all
 
 
-class Gauge:
-    """Counts how many are inside at once, and the most there ever were."""
-
-    def __init__(self) -> None:
-        self.inside = self.most = 0
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self.inside += 1
-            self.most = max(self.most, self.inside)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self.inside -= 1
-
-
-def _fan_out(hub: df.TaskHub, names: list[str]) -> list[object]:
-    @hub.orchestrator
-    def fan_out(context):
-        calls = [context.call_activity(name, number) for number, name in enumerate(context.get_input())]
-        return (yield context.task_all(calls))
-
-    return hub.run(fan_out, names)
+def call_all(context):
+    """Call the activities that the input names, at once."""
+    calls = [context.call_activity(name, number) for number, name in enumerate(context.get_input())]
+    return (yield context.task_all(calls))
 
 
 def test_a_hubs_cap_is_never_exceeded():
     gauge, three = Gauge(), threading.Barrier(3)
     with df.TaskHub(":memory:", max_concurrency=3) as hub:
 
-        @hub.activity
         def work(number):
             with gauge:
                 three.wait(20)
             return number
 
-        assert _fan_out(hub, ["work"] * 60) == list(range(60))
+        assert run_all(hub, work, range(60)) == list(range(60))
     assert gauge.most == 3
 
 
@@ -67,7 +46,8 @@ def test_an_activitys_cap_is_never_exceeded_and_holds_up_no_other_one():
                 free_ran.set()
             return number
 
-        assert _fan_out(hub, ["capped"] * 20 + ["free"]) == list(range(21))
+        hub.add_orchestrator(call_all)
+        assert hub.run(call_all, ["capped"] * 20 + ["free"]) == list(range(21))
     assert (few.most, many.most) == (2, 1)
 
 
@@ -91,18 +71,6 @@ def test_a_failure_frees_its_place():
         assert hub.run(count_failures) == 5
 
 
-def test_calls_of_one_activity_start_in_the_order_in_which_they_were_asked_for():
-    begun: list[int] = []
-    with df.TaskHub(":memory:", max_concurrency=1) as hub:
-
-        @hub.activity(max_concurrency=1)
-        def work(number):
-            begun.append(number)
-
-        _fan_out(hub, ["work"] * 30)
-    assert begun == list(range(30))
-
-
 def test_a_cap_can_be_raised_by_registering_again():
     with df.TaskHub(":memory:") as hub:
         together = threading.Barrier(2, timeout=20)
@@ -113,15 +81,11 @@ def test_a_cap_can_be_raised_by_registering_again():
             together.wait()
             return number
 
-        hub.add_activity(meet, max_concurrency=1)
-
-        @hub.orchestrator
-        def two(context):
-            return (yield context.task_all([context.call_activity("meet", number) for number in range(2)]))
-
-        handle = hub.start(two)
+        hub.add_activity(meet, "work", max_concurrency=1)
+        hub.add_orchestrator(fan)
+        handle = hub.start(fan, [0, 1])
         assert is_waiting.wait(20)
-        hub.add_activity(meet, max_concurrency=2)
+        hub.add_activity(meet, "work", max_concurrency=2)
         assert handle.result(timeout=20) == [0, 1]
 
 
@@ -143,21 +107,18 @@ def test_a_place_that_a_terminated_orchestration_waited_for_goes_to_the_next_one
             assert may_end.wait(20)
             return number
 
-        @hub.orchestrator
-        def one(context):
-            return (yield context.call_activity("work", context.get_input()))
-
+        hub.add_orchestrator(fan)
         handles = []
         for number in range(5):
-            handles.append(hub.start(one, number))
+            handles.append(hub.start(fan, [number]))
             assert has_begun.wait(20)
             while "TaskScheduled" not in str(handles[-1].history()):
                 threading.Event().wait(0.001)
         for handle in handles[1:4]:
             handle.terminate()
         may_end.set()
-        assert handles[0].result(timeout=20) == 0
-        assert handles[4].result(timeout=20) == 4
+        assert handles[0].result(timeout=20) == [0]
+        assert handles[4].result(timeout=20) == [4]
 
 
 def test_caps_of_several_kinds_hold_together():
@@ -171,24 +132,19 @@ def test_caps_of_several_kinds_hold_together():
                 return number
 
             hub.add_activity(work, name, max_concurrency=cap)
-        assert _fan_out(hub, ["a", "b"] * 25) == list(range(50))
+        hub.add_orchestrator(call_all)
+        assert hub.run(call_all, ["a", "b"] * 25) == list(range(50))
     assert [gauges[name].most for name in ("all", "a", "b")] == [4, 1, 3]
 
 
 def test_async_activities_have_caps_too():
-    import asyncio
+    gauge, five = Gauge(), asyncio.Barrier(5)
 
-    inside = most = 0
+    async def work(number):
+        with gauge:
+            await five.wait()
+        return number
+
     with df.TaskHub(":memory:") as hub:
-
-        @hub.activity(max_concurrency=5)
-        async def work(number):
-            nonlocal inside, most
-            inside += 1
-            most = max(most, inside)
-            await asyncio.sleep(0.001)
-            inside -= 1
-            return number
-
-        assert _fan_out(hub, ["work"] * 50) == list(range(50))
-    assert most == 5
+        assert run_all(hub, work, range(50), max_concurrency=5) == list(range(50))
+    assert gauge.most == 5

@@ -132,7 +132,7 @@ def test_timers_fire_in_the_order_in_which_they_are_due_then_in_that_of_their_ma
         assert [at for hour, at in fired if hour > 0] == [1, 1, 3, 3, 5, 9600]
 
 
-def test_a_thousand_timers_of_a_thousand_instances_fire_in_order():
+def test_timers_of_many_instances_fire_in_order():
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
         woken = []
 
@@ -142,7 +142,7 @@ def test_a_thousand_timers_of_a_thousand_instances_fire_in_order():
             yield context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))
             woken.append(seconds)
 
-        delays = [(n * 7919) % 1000 for n in range(300)]
+        delays = [(n * 7919) % 1000 for n in range(150)]
         handles = [hub.start(sleeper, seconds) for seconds in delays]
         for handle in handles:
             handle.result()
@@ -184,7 +184,7 @@ def test_a_real_timer_fires_on_time_beside_a_busy_thread():
         assert 0.2 <= took < 5  # a busy machine may take its time
 
 
-def test_a_thousand_waits_on_a_virtual_clock_are_never_forgotten():
+def test_hundreds_of_waits_on_a_virtual_clock_are_never_forgotten():
     """Each wait ends: no wake-up gets lost between the engine, the committer and whoever waits."""
     with df.TaskHub(":memory:", clock=df.VirtualClock()) as hub:
 

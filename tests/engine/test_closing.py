@@ -148,7 +148,7 @@ def test_an_instance_waits_for_its_code_after_a_restart(tmp_path):
 
 
 def test_calls_that_cross_with_the_closing_are_answered():
-    for round_ in range(20):
+    for round_ in range(12):
         hub = df.TaskHub(":memory:", mode="threads" if round_ % 2 else "kernel")
         hub.add_orchestrator(lambda context: None, "nothing")
         answers, go = [], threading.Barrier(5)
@@ -174,7 +174,7 @@ def test_calls_that_cross_with_the_closing_are_answered():
         assert any("closed" in answer for answer in answers) or len(answers) == 200
 
 
-def test_a_hundred_hubs_leave_no_thread_and_no_file_behind(tmp_path):
+def test_many_hubs_leave_no_thread_and_no_file_behind(tmp_path):
     def open_files():
         folder = Path("/proc/self/fd")
         return len(list(folder.iterdir())) if folder.exists() else 0
@@ -187,7 +187,7 @@ def test_a_hundred_hubs_leave_no_thread_and_no_file_behind(tmp_path):
 
     one(0)
     threads, files = set(threading.enumerate()), open_files()
-    for number in range(30):
+    for number in range(10):
         one(number)
     assert set(threading.enumerate()) <= threads
     assert open_files() <= files + 2
@@ -255,10 +255,16 @@ def test_a_script_that_just_ends_loses_nothing_and_does_not_hang(tmp_path, what)
         assert hub.handle("one").result() == expected
 
 
-@pytest.mark.parametrize(("mode", "executor"), [("kernel", "inline"), ("threads", "inline"), ("threads", 2)])
+@pytest.mark.parametrize(
+    ("mode", "executor"),
+    [("kernel", "inline"), ("threads", "inline"), ("threads", 2), ("threads", "asyncio")],
+)
 def test_an_activity_cannot_close_the_hub_that_runs_it(mode, executor):
-    with df.TaskHub(":memory:", mode=mode, executor=executor) as hub:
-        hub.add_activity(hub.close, "work")
+    async def close():
+        hub.close()
+
+    with df.TaskHub(":memory:", mode=mode) as hub:
+        hub.add_activity(close if executor == "asyncio" else hub.close, "work", executor=executor)
         hub.add_orchestrator(lambda context: (yield context.call_activity("work")), "closes")
         with pytest.raises(df.DurableError, match="would wait for itself"):
             hub.run("closes")
@@ -266,20 +272,8 @@ def test_an_activity_cannot_close_the_hub_that_runs_it(mode, executor):
         assert hub.run("closes") == "open"
 
 
-def test_an_async_activity_cannot_close_the_hub_that_runs_it():
-    with df.TaskHub(":memory:") as hub:
-
-        @hub.activity
-        async def work():
-            hub.close()
-
-        hub.add_orchestrator(lambda context: (yield context.call_activity("work")), "closes")
-        with pytest.raises(df.DurableError, match="would wait for itself"):
-            hub.run("closes")
-
-
 def test_two_threads_that_close_a_hub_both_find_it_closed():
-    for _ in range(20):
+    for _ in range(10):
         hub = df.TaskHub(":memory:")
         hub.add_orchestrator(lambda context: 1, name="one")
         hub.start("one")

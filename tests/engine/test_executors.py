@@ -8,7 +8,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -16,133 +15,73 @@ import pytest
 
 import durablenb as df
 from durablenb.engine.process_executor import THREAD_LIMITS
+from tests.engine.fanned import Gauge, Here, run_all, spawned
 
 pytestmark = pytest.mark.usefixtures("by_value")
-
-
-def fan_of(name, inputs):
-    def fan(context):
-        return (yield context.task_all([context.call_activity(name, one) for one in inputs]))
-
-    return fan
-
-
-def run_all(hub, function, inputs, **options):
-    """The results of one activity for all these inputs, called at once."""
-    hub.add_activity(function, "work", **options)
-    hub.add_orchestrator(fan_of("work", inputs), "fan")
-    return hub.run("fan")
-
-
-class Gauge:
-    """How many are inside at a time."""
-
-    def __init__(self):
-        self._turn = threading.Lock()
-        self.inside = Counter()
-        self.most = Counter()
-        self.threads = set()
-
-    def pass_through(self, name, seconds=0.002):
-        with self._turn:
-            self.threads.add(threading.current_thread().name)
-            self.inside[name] += 1
-            self.most[name] = max(self.most[name], self.inside[name])
-            self.inside["all"] += 1
-            self.most["all"] = max(self.most["all"], self.inside["all"])
-        time.sleep(seconds)
-        with self._turn:
-            self.inside[name] -= 1
-            self.inside["all"] -= 1
 
 
 # -- threads, inline ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [1, 3])
-def test_a_number_of_threads_is_used_and_not_exceeded(size):
-    gauge = Gauge()
-    with df.TaskHub(":memory:", executor=size) as hub:
-        run_all(hub, lambda n: gauge.pass_through("work"), range(30))
-    assert gauge.most["work"] == size
-    assert len(gauge.threads) == size
+@pytest.mark.parametrize(
+    ("mode", "executor", "size"),
+    [("threads", 1, 1), ("threads", 3, 3), ("threads", None, 16), ("kernel", 4, 4)],
+)
+def test_a_hub_has_as_many_threads_as_its_executor_says_and_sixteen_without_a_number(mode, executor, size):
+    gauge, together = Gauge(), threading.Barrier(size)
+
+    def meet(n):
+        with gauge:
+            together.wait(20)
+
+    with df.TaskHub(":memory:", mode=mode, executor=executor) as hub:
+        run_all(hub, meet, range(3 * size))
+    assert gauge.most == len(gauge.threads) == size
 
 
-def test_without_a_number_sixteen_threads_are_used():
-    gauge = Gauge()
-    with df.TaskHub(":memory:") as hub:
-        run_all(hub, lambda n: gauge.pass_through("work", 0.02), range(64))
-    assert gauge.most["work"] == len(gauge.threads) == 16
-
-
-def test_one_thread_takes_calls_in_the_order_in_which_they_were_asked_for():
+@pytest.mark.parametrize("options", [{"executor": 1}, {"max_concurrency": 1}], ids=str)
+def test_calls_that_run_one_at_a_time_begin_in_the_order_in_which_they_were_requested(options):
     order = []
-    with df.TaskHub(":memory:", executor=1) as hub:
-        run_all(hub, order.append, range(50))
-    assert order == list(range(50))
+    with df.TaskHub(":memory:", **options) as hub:
+        run_all(hub, order.append, range(30))
+    assert order == list(range(30))
 
 
 def test_inline_activities_run_in_the_thread_that_drives_the_hub():
-    seen = set()
+    seen = []
 
-    def note(n):
-        seen.add(threading.current_thread())
-        return n
+    def both(context):
+        for number in range(5):
+            yield context.call_activity("elsewhere", number)
+            yield context.call_activity("here", number)
 
-    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
-        assert run_all(hub, note, range(5)) == list(range(5))
-    assert seen == {threading.current_thread()}
-    seen.clear()
-    with df.TaskHub(":memory:", executor="inline") as hub:
-        assert run_all(hub, note, range(5)) == list(range(5))
-    assert {thread.name for thread in seen} == {"durablenb-engine"}
-
-
-def test_the_kernels_hub_can_have_threads():
-    gauge = Gauge()
-    with df.TaskHub(":memory:", mode="kernel", executor=4, clock=df.VirtualClock()) as hub:
-        run_all(hub, lambda n: gauge.pass_through("work", 0.02), range(16))
-    assert gauge.most["work"] == 4
-
-
-def test_an_activity_may_have_an_executor_of_its_own():
-    seen = {}
-
-    def note(name):
-        seen[name] = (os.getpid(), threading.current_thread().name)
-
-    pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="mine")
-    with pool, df.TaskHub(":memory:", executor=2) as hub:
-        for name, executor in (("hub", None), ("inline", "inline"), ("own", 1), ("pool", pool)):
-            hub.add_activity(note, name, executor=executor)
-        hub.add_activity(lambda _: os.getpid(), "process", executor="processes")
-
-        @hub.orchestrator
-        def all_of_them(context):
-            for name in ("hub", "inline", "own", "pool"):
-                yield context.call_activity(name, name)
-            return (yield context.call_activity("process"))
-
-        assert hub.run(all_of_them) != os.getpid()
-    assert {pid for pid, _ in seen.values()} == {os.getpid()}
-    assert seen["inline"][1] == "durablenb-engine"
-    assert seen["pool"][1].startswith("mine")
-    assert seen["hub"][1].startswith("durablenb-thread")
+    for options in ({"mode": "kernel", "clock": df.VirtualClock()}, {"executor": 3}):
+        with df.TaskHub(":memory:", **options) as hub:
+            hub.add_activity(lambda n: n, "elsewhere")
+            hub.add_activity(lambda n: seen.append(threading.current_thread()), "here", executor="inline")
+            hub.add_orchestrator(both)
+            hub.run(both)
+    assert seen[:5] == [threading.current_thread()] * 5
+    assert [thread.name for thread in seen[5:]] == ["durablenb-engine"] * 5
 
 
 def test_each_activity_with_a_number_of_threads_has_threads_of_its_own():
-    gauge = Gauge()
+    gauge, four = Gauge(), threading.Barrier(4)
+
+    def meet(n):
+        with gauge:
+            four.wait(20)
+
     with df.TaskHub(":memory:", executor=1) as hub:
         for name in ("a", "b"):
-            hub.add_activity(lambda n, name=name: gauge.pass_through(name, 0.005), name, executor=2)
+            hub.add_activity(meet, name, executor=2)
 
         @hub.orchestrator
         def both(context):
-            yield context.task_all([context.call_activity(name, n) for n in range(10) for name in ("a", "b")])
+            yield context.task_all([context.call_activity(name, n) for n in range(4) for name in ("a", "b")])
 
         hub.run(both)
-    assert gauge.most["a"] == gauge.most["b"] == 2
-    assert gauge.most["all"] > 2
+    assert gauge.most == 4
 
 
 def test_an_executor_that_cannot_take_a_call_keeps_that_call_waiting_and_no_other():
@@ -161,12 +100,12 @@ def test_an_executor_that_cannot_take_a_call_keeps_that_call_waiting_and_no_othe
             pass
 
     with df.TaskHub(":memory:") as hub:
-        hub.add_activity(lambda n: n, "fine")
-        hub.add_orchestrator(fan_of("fine", [1]), "good")
+        hub.add_activity(lambda: "fine", "fine")
+        hub.add_orchestrator(lambda context: (yield context.call_activity("fine")), "good")
         for executor, message in ((Broken(), "no more workers"), (Odd(), r"not even begun\. Reg")):
             with pytest.raises(df.ExecutorUnavailableError, match=message):
                 run_all(hub, abs, [-1], executor=executor)
-            assert hub.run("good") == [1]
+            assert hub.run("good") == "fine"
         assert run_all(hub, abs, [-2], executor="threads") == [2]
         waiting = [hub.handle(one.instance_id) for one in hub.instances(name="fan")]
         assert [handle.result(timeout=20) for handle in waiting] == [[1], [1], [2]]
@@ -188,20 +127,15 @@ def test_a_dask_client_is_asked_for_its_executor():
 # -- asyncio ------------------------------------------------------------------------------------------
 
 
-def test_a_thousand_async_activities_sleep_at_the_same_time():
+def test_hundreds_of_async_activities_wait_at_the_same_time():
+    together = asyncio.Barrier(500)
+
+    async def meet(n):
+        await together.wait()
+        return n
+
     with df.TaskHub(":memory:") as hub:
-        inside, most = 0, 0
-
-        async def sleep(n):
-            nonlocal inside, most
-            inside += 1
-            most = max(most, inside)
-            await asyncio.sleep(0.3)
-            inside -= 1
-            return n
-
-        assert run_all(hub, sleep, range(1000)) == list(range(1000))
-    assert most > 900
+        assert run_all(hub, meet, range(500)) == list(range(500))
 
 
 def test_async_activities_share_one_loop_and_one_thread():
@@ -500,8 +434,7 @@ SCRIPT = """
 """
 
 
-@pytest.mark.parametrize("as_file", [False, True])
-@pytest.mark.parametrize("farewell", ["close", "leave"])
+@pytest.mark.parametrize(("as_file", "farewell"), [(False, "leave"), (True, "close")])
 def test_functions_of_a_script_travel_and_the_script_is_not_run_again(tmp_path, as_file, farewell):
     source = textwrap.dedent(SCRIPT)
     (tmp_path / "script.py").write_text(source)
@@ -542,73 +475,56 @@ def test_the_end_of_a_script_does_not_wait_for_its_processes(tmp_path):
 # -- pools of the user's own --------------------------------------------------------------------------
 
 
-def test_a_thread_pool_of_the_users_calls_the_very_function():
-    calls = []
-    with concurrent.futures.ThreadPoolExecutor(3) as pool, df.TaskHub(":memory:", executor=pool) as hub:
-        assert run_all(hub, lambda n: calls.append(n) or n, range(20)) == list(range(20))
-    assert sorted(calls) == list(range(20))
-    assert pool.submit
+@pytest.mark.parametrize("make", [concurrent.futures.ThreadPoolExecutor, spawned])
+def test_a_pool_of_the_users_runs_the_calls_and_is_not_shut_down_by_the_hub(make):
+    factor = 2
 
-
-def test_a_pool_of_the_users_is_not_shut_down_by_the_hub():
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        with df.TaskHub(":memory:", executor=pool) as hub:
-            assert run_all(hub, lambda n: n, [1]) == [1]
-        assert pool.submit(lambda: "open").result() == "open"
-
-
-def test_a_process_pool_of_the_users_gets_functions_by_value():
-    context = __import__("multiprocessing").get_context("spawn")
-    with (
-        concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool,
-        df.TaskHub(":memory:", executor=pool) as hub,
-    ):
-        factor = 2
-        assert run_all(hub, lambda n: n * factor, range(3)) == [0, 2, 4]
-
-        def raises(n):
+    def doubles(n):
+        if n == 3:
             raise KeyError(n)
+        return n * factor
 
-        with pytest.raises(KeyError):
-            run_all(hub, raises, [1])
-
-
-def test_any_executor_will_do_even_one_that_runs_at_once():
-    class AtOnce(concurrent.futures.Executor):
-        def submit(self, function, *args, **kwargs):
-            future = concurrent.futures.Future()
-            try:
-                future.set_result(function(*args, **kwargs))
-            except BaseException as error:
-                future.set_exception(error)
-            return future
-
-    for mode in ("kernel", "threads"):
-        with df.TaskHub(":memory:", mode=mode, executor=AtOnce()) as hub:
-            assert run_all(hub, lambda n: n + 1, range(10)) == list(range(1, 11))
+    with make(1) as pool:
+        with df.TaskHub(":memory:", executor=pool) as hub:
+            assert run_all(hub, doubles, range(3)) == [0, 2, 4]
+            with pytest.raises(KeyError):
+                run_all(hub, doubles, [3])
+        assert pool.submit(abs, -1).result() == 1
 
 
-def test_where_an_activity_ran_is_kept(tmp_path):
-    pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="mine")
-    with df.TaskHub(tmp_path / "hub.duckdb") as hub, pool:
-        for name, executor in {"a": None, "b": "processes", "c": "inline", "d": pool, "e": 2}.items():
-            hub.add_activity(lambda: os.getpid(), name, executor=executor)
+def test_where_a_call_ran_is_kept_as_its_worker_and_not_as_its_kind_of_executor():
+    def where(_):
+        return [os.getpid(), threading.current_thread().name]
 
-        @hub.activity(name="f")
-        async def in_the_loop():
-            return 1
+    async def in_the_loop(_):
+        return where(_)
+
+    own = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="mine")
+    with own, spawned(1) as pool, df.TaskHub(":memory:") as hub:
+        executors = {"hub": None, "number": 2, "inline": "inline", "processes": "processes"}
+        for name, executor in {**executors, "own": own, "pool": pool, "here": Here()}.items():
+            hub.add_activity(where, name, executor=executor)
+        hub.add_activity(in_the_loop)
 
         @hub.orchestrator
-        def all_of_them(context):
-            return (yield context.task_all([context.call_activity(name) for name in "abcdef"]))
+        def everywhere(context):
+            names = [*executors, "own", "pool", "here", "in_the_loop"]
+            ran = yield context.task_all([context.call_activity(name, 0) for name in names])
+            return dict(zip(names, ran, strict=True))
 
-        pids = hub.run(all_of_them)
+        ran = hub.run(everywhere)
         workers = dict(hub.sql("select name, worker from activities").fetchall())
+    others = {ran["processes"][0], ran["pool"][0]}
+    assert len(others - {os.getpid()}) == 2
+    assert {pid for pid, _ in ran.values()} == {os.getpid(), *others}
+    assert ran["inline"][1] == "durablenb-engine"
     assert workers == {
-        "a": "thread-0",
-        "b": f"process-{pids[1]}",
-        "c": None,
-        "d": "mine_0",
-        "e": "thread-0",
-        "f": "asyncio",
+        "hub": "thread-0",
+        "number": "thread-0",
+        "inline": None,
+        "processes": f"process-{ran['processes'][0]}",
+        "own": "mine_0",
+        "pool": f"process-{ran['pool'][0]}",
+        "here": ran["here"][1],
+        "in_the_loop": "asyncio",
     }

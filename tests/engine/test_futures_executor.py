@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import logging
-import multiprocessing
 import pickle
 import threading
 from concurrent.futures.process import BrokenProcessPool
@@ -13,35 +12,26 @@ import pytest
 
 import durablenb as df
 from durablenb.hub.open_hubs import all_open
-from tests.engine.fanned import fan
+from tests.engine.fanned import Here, add_fan, spawned
 from tests.notebook.reading import text_of
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("alone", "by_value")
 
 
-def spawned(size):
-    return concurrent.futures.ProcessPoolExecutor(size, multiprocessing.get_context("spawn"))
-
-
 @contextmanager
 def hub_with(executor, function, path=":memory:", **options):
     with df.TaskHub(path, executor=executor, **options) as hub:
-        hub.add_activity(function, "work")
-        hub.add_orchestrator(fan)
+        add_fan(hub, function)
         yield hub
 
 
-class Here(concurrent.futures.Executor):
-    """Runs what it gets at once, in the thread that submits it."""
-
-    def submit(self, function, /, *arguments):
-        done = concurrent.futures.Future()
-        try:
-            done.set_result(function(*arguments))
-        except BaseException as error:
-            done.set_exception(error)
-        return done
+@pytest.fixture
+def dead():
+    """A pool that was shut down."""
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    pool.shutdown()
+    return pool
 
 
 class Narrow(concurrent.futures.Executor):
@@ -157,8 +147,7 @@ def test_an_activity_that_runs_in_submit_can_not_close_the_hub_that_waits_for_it
 
 def test_closing_drops_what_waits_to_be_submitted(tmp_path, gates):
     hub = df.TaskHub(tmp_path / "hub.duckdb", executor=Here())
-    hub.add_activity(wait_at_the_gate, "work")
-    hub.add_orchestrator(fan)
+    add_fan(hub, wait_at_the_gate)
     hub.start("fan", list(range(5)), instance_id="one")
     until(lambda: gates.begun)
     closer = threading.Thread(target=hub.close)
@@ -270,8 +259,9 @@ def nap(given):
     return n
 
 
-@pytest.mark.parametrize("make", [concurrent.futures.ThreadPoolExecutor, spawned])
-@pytest.mark.parametrize("mode", ["threads", "kernel"])
+@pytest.mark.parametrize(
+    ("make", "mode"), [(concurrent.futures.ThreadPoolExecutor, "kernel"), (spawned, "threads")]
+)
 def test_what_a_terminated_orchestration_has_queued_in_a_pool_does_not_run(tmp_path, make, mode):
     def begun():
         return {int(path.name.removeprefix("begun-")) for path in tmp_path.glob("begun-*")}
@@ -335,9 +325,7 @@ def test_calls_of_a_pool_that_was_shut_down_wait_for_another_one(tmp_path, gates
 
 
 @pytest.mark.parametrize("given", ["to the activity", "to the hub"])
-def test_calls_go_on_when_another_executor_is_given(tmp_path, given):
-    dead = concurrent.futures.ThreadPoolExecutor(1)
-    dead.shutdown()
+def test_calls_go_on_when_another_executor_is_given(tmp_path, dead, given):
     path = tmp_path / "hub.duckdb"
     with hub_with(dead, lambda n: n, path) as hub, concurrent.futures.ThreadPoolExecutor(1) as pool:
         handles = [hub.start("fan", [n]) for n in range(2)]
@@ -353,9 +341,7 @@ def test_calls_go_on_when_another_executor_is_given(tmp_path, given):
         assert hub.run("fan", [5]) == [5]
 
 
-def test_what_else_an_orchestration_does_goes_on_without_the_executor():
-    dead = concurrent.futures.ThreadPoolExecutor(1)
-    dead.shutdown()
+def test_what_else_an_orchestration_does_goes_on_without_the_executor(dead):
     with hub_with(dead, lambda n: n) as hub:
         hub.add_activity(lambda n: n, "elsewhere", executor=1)
 
@@ -367,9 +353,7 @@ def test_what_else_an_orchestration_does_goes_on_without_the_executor():
         assert hub.run(both) == 2
 
 
-def test_a_terminated_orchestration_waits_for_no_executor():
-    dead = concurrent.futures.ThreadPoolExecutor(1)
-    dead.shutdown()
+def test_a_terminated_orchestration_waits_for_no_executor(dead):
     with hub_with(dead, lambda n: n) as hub:
         handles = [hub.start("fan", [1]) for _ in range(2)]
         for handle in handles:
@@ -381,9 +365,7 @@ def test_a_terminated_orchestration_waits_for_no_executor():
             handles[1].result(timeout=20)
 
 
-def test_a_parent_says_that_its_child_waits_for_an_executor():
-    dead = concurrent.futures.ThreadPoolExecutor(1)
-    dead.shutdown()
+def test_a_parent_says_that_its_child_waits_for_an_executor(dead):
     with hub_with(dead, lambda n: n) as hub:
         hub.add_orchestrator(lambda c: (yield c.call_sub_orchestrator("fan", [1], "child")), "parent")
         handle = hub.start("parent")
@@ -391,9 +373,7 @@ def test_a_parent_says_that_its_child_waits_for_an_executor():
             handle.result(timeout=20)
 
 
-def test_an_entity_waits_for_another_executor_too():
-    dead = concurrent.futures.ThreadPoolExecutor(1)
-    dead.shutdown()
+def test_an_entity_waits_for_another_executor_too(dead):
     with df.TaskHub(":memory:") as hub, concurrent.futures.ThreadPoolExecutor(1) as pool:
 
         def counter(context):
@@ -469,33 +449,3 @@ def test_retries_of_what_breaks_its_pools_come_to_an_end(tmp_path):
         with pytest.raises(BrokenProcessPool):
             handle.result(timeout=30)
     assert (tmp_path / "tries-3").read_text() == "xxx"
-
-
-# -- which worker -------------------------------------------------------------------------------------
-
-
-def where(n):
-    import os
-    import threading
-
-    return [os.getpid(), threading.current_thread().name]
-
-
-def test_where_a_call_ran_is_the_worker_and_not_the_kind_of_pool():
-    own = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="mine")
-    with own, spawned(1) as processes, df.TaskHub(":memory:") as hub:
-        for name, executor in {"threads": own, "processes": processes, "here": Narrow(1)}.items():
-            hub.add_activity(where, name, executor=executor)
-
-        @hub.orchestrator
-        def all_of_them(context):
-            return (
-                yield context.task_all(
-                    [context.call_activity(n, 0) for n in ("threads", "processes", "here")]
-                )
-            )
-
-        [_, thread], [pid, _], [_, other] = hub.run(all_of_them)
-        workers = dict(hub.sql("select name, worker from activities").fetchall())
-    assert workers == {"threads": thread, "processes": f"process-{pid}", "here": other}
-    assert thread == "mine_0"

@@ -13,6 +13,7 @@ import pytest
 import durablenb as df
 from durablenb.engine import http
 from durablenb.engine.http import send_request
+from tests.engine.fanned import finish
 
 
 class Server(ThreadingHTTPServer):
@@ -78,7 +79,7 @@ def other():
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hub():
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
 
@@ -123,12 +124,6 @@ def test_an_answer_that_is_larger_than_a_value_may_be_is_not_read_on(server, hub
         assert "more than 1,000 bytes" in failed["message"]
 
 
-def test_an_answer_that_breaks_off_is_none(server):
-    server.answers["/"] = lambda asked: (200, {"Content-Length": "100", "Connection": "close"}, "")
-    with pytest.raises(IncompleteRead):
-        send_request({"method": "GET", "uri": f"{server.url}/", "headers": {}, "content": None})
-
-
 def test_a_compressed_response_is_decompressed_up_to_the_size_of_a_value(server, hub, monkeypatch):
     server.answers["/"] = lambda asked: (200, {"Content-Encoding": "gzip"}, gzip.compress(b"x" * 1_000))
     assert ask(hub, "GET", f"{server.url}/")["content"] == "x" * 1_000
@@ -142,10 +137,17 @@ def test_a_response_without_a_body_may_say_that_it_is_compressed(server, hub):
     assert (response["statusCode"], response["content"]) == (204, "")
 
 
-def test_a_response_whose_compression_is_broken_is_an_error(server):
-    broken = gzip.compress(b"x" * 1_000)[:-4]
-    server.answers["/"] = lambda asked: (200, {"Content-Encoding": "gzip"}, broken)
-    with pytest.raises(ValueError, match="can't be decompressed"):
+@pytest.mark.parametrize(
+    ("headers", "body", "error", "message"),
+    [
+        ({"Content-Length": "100", "Connection": "close"}, "", IncompleteRead, "0 bytes read"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"x" * 1_000)[:-4], ValueError, "can't be decompressed"),
+    ],
+    ids=["it breaks off", "broken compression"],
+)
+def test_a_response_that_did_not_come_in_full_is_an_error(server, headers, body, error, message):
+    server.answers["/"] = lambda asked: (200, headers, body)
+    with pytest.raises(error, match=message):
         send_request({"method": "GET", "uri": f"{server.url}/", "headers": {}, "content": None})
 
 
@@ -246,21 +248,10 @@ def test_bodies_are_read_by_their_charset(server, hub, content_type, body, text)
 
 def answers_202(server, times, location="/status", retry_after="7"):
     """The first path answers 202; the location does so this many times."""
-    left = [times]
-
-    def status(asked):
-        if left[0] == 0:
-            return 200, {}, "done"
-        left[0] -= 1
-        headers = {"Location": location} | ({"Retry-After": retry_after} if retry_after else {})
-        return 202, headers, "working"
-
-    server.answers["/start"] = lambda asked: (
-        202,
-        {"Location": location} | ({"Retry-After": retry_after} if retry_after else {}),
-        "accepted",
-    )
-    server.answers["/status"] = status
+    headers = {"Location": location} | ({"Retry-After": retry_after} if retry_after else {})
+    answers = iter([(202, headers, "working")] * times)
+    server.answers["/start"] = lambda asked: (202, headers, "accepted")
+    server.answers["/status"] = lambda asked: next(answers, (200, {}, "done"))
 
 
 def test_an_answer_202_is_polled_after_the_seconds_that_it_says(server, hub):
@@ -318,13 +309,11 @@ def test_an_orchestration_that_polls_survives_a_restart(server, tmp_path):
         return (yield context.call_http("POST", f"{server.url}/start"))["content"]
 
     clock = df.VirtualClock(autojump=False)
-    for life in range(6):
+    for _ in range(6):
         with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel", clock=clock) as hub:
             hub.add_orchestrator(asks)
-            if not life:
-                hub.start("asks", instance_id="one")
-            while hub.step():
-                pass
+            hub.start("asks", instance_id="one", if_exists="attach")
+            finish(hub)
             clock.advance(hours=1)
     with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel", clock=clock) as hub:
         hub.add_orchestrator(asks)
@@ -375,11 +364,8 @@ def test_a_slow_server_is_given_up_in_time(server):
 
 
 def test_a_request_without_an_answer_is_tried_again_as_the_options_say(server, hub):
-    failures = [3]
-
     def sometimes(asked):
-        if failures[0]:
-            failures[0] -= 1
+        if len(server.asked) < 4:
             raise ConnectionResetError
         return 200, {}, "at last"
 
@@ -470,8 +456,8 @@ def test_a_circle_of_redirects_ends(server, hub):
 )
 def test_what_cannot_be_asked_is_said_at_the_call(hub, options, error, message):
     @hub.orchestrator
-    def asks(context):
+    def asks_badly(context):
         yield context.call_http("GET", "http://127.0.0.1/", **options)
 
     with pytest.raises(error, match=message):
-        hub.run(asks)
+        hub.run(asks_badly)

@@ -5,28 +5,16 @@ import concurrent.futures
 import contextlib
 import io
 import os
-import subprocess
 import sys
 import threading
 
 import pytest
 
 import durablenb as df
-from tests.engine.fanned import fan, fanned, opened
+from tests.engine.fanned import Here, add_fan, fan, log_of, messages, run_all, run_script, spawned
 
 # The streams are given back when the last hub is closed.
 pytestmark = pytest.mark.usefixtures("alone", "by_value")
-
-
-def log_of(function, inputs=("a",), **options):
-    """What calls of an activity with these inputs have printed, once they have ended."""
-    with fanned(function, inputs, **options) as handle:
-        handle.wait()
-        return list(handle.logs())
-
-
-def messages(lines, stream=None):
-    return [line.message for line in lines if stream in (None, line.stream)]
 
 
 # -- wherever they run --------------------------------------------------------------------------------
@@ -43,33 +31,33 @@ async def speak_slowly(word):
     print("err", word, file=sys.stderr)
 
 
-class Here(concurrent.futures.Executor):
-    """A user's own executor, in the thread that submits."""
+def test_what_is_printed_goes_to_the_log_and_not_to_the_screen_wherever_it_runs(capfd):
+    with (
+        concurrent.futures.ThreadPoolExecutor(2) as pool,
+        spawned(1) as processes,
+        df.TaskHub(":memory:") as hub,
+    ):
+        executors = ["threads", "inline", "asyncio", "processes", pool, processes, Here(), 1]
+        for number, executor in enumerate(executors):
+            function = speak_slowly if executor == "asyncio" else speak
+            hub.add_activity(function, f"work{number}", executor=executor)
 
-    def submit(self, function, /, *arguments):
-        done = concurrent.futures.Future()
-        done.set_result(function(*arguments))
-        return done
+        @hub.orchestrator
+        def everywhere(context):
+            names = [f"work{number}" for number in range(len(executors))]
+            yield context.task_all([context.call_activity(name, word) for name in names for word in "ab"])
 
-
-@pytest.fixture(params=["threads", "inline", "asyncio", "processes", "pool", "process pool", "own", "number"])
-def executor(request):
-    with opened({"own": Here(), "number": 1}.get(request.param, request.param)) as executor:
-        yield executor
-
-
-def test_what_is_printed_goes_to_the_log_and_not_to_the_screen(executor, capfd):
-    function = speak_slowly if executor == "asyncio" else speak
-    lines = log_of(function, ["a", "b"], executor=executor)
-    for task_id, word in enumerate("ab"):
-        of_call = [line for line in lines if line.task_id == task_id]
-        assert [(line.stream, line.message) for line in of_call] == [
-            ("stdout", f"out {word}"),
-            ("stderr", f"err {word}"),
-        ]
-        assert {(line.name, line.attempt, line.level, line.logger) for line in of_call} == {
-            ("work", 1, None, None)
-        }
+        handle = hub.start(everywhere)
+        handle.result()
+        for task_id in range(2 * len(executors)):
+            number, word = task_id // 2, "ab"[task_id % 2]
+            assert [
+                (line.stream, line.message, line.name, line.attempt, line.level, line.logger)
+                for line in handle.logs(task_id=task_id)
+            ] == [
+                ("stdout", f"out {word}", f"work{number}", 1, None, None),
+                ("stderr", f"err {word}", f"work{number}", 1, None, None),
+            ], executors[number]
     assert capfd.readouterr() == ("", "")
 
 
@@ -252,9 +240,7 @@ def test_a_line_without_end_takes_bounded_memory():
 def test_what_is_printed_elsewhere_goes_where_it_always_went(capsys):
     with df.TaskHub(":memory:") as hub:
         print("in a cell")
-        hub.add_activity(lambda word: print("in an activity"), "work")
-        hub.add_orchestrator(fan)
-        hub.run(fan, ["a"])
+        run_all(hub, lambda word: print("in an activity"), ["a"])
         thread = threading.Thread(target=print, args=("in a thread",))
         thread.start()
         thread.join()
@@ -277,8 +263,7 @@ def test_the_streams_stay_the_objects_that_they_are(stream, capsys):
 
 def test_one_hub_of_several_may_be_closed():
     with df.TaskHub(":memory:") as other:
-        other.add_activity(speak, "work")
-        other.add_orchestrator(fan)
+        add_fan(other, speak)
         with df.TaskHub(":memory:"):
             pass
         handle = other.start(fan, ["a"])
@@ -289,8 +274,7 @@ def test_one_hub_of_several_may_be_closed():
 def test_a_stream_that_somebody_put_in_place_is_heard_and_given_back_alone():
     screen = io.StringIO()
     with df.TaskHub(":memory:") as hub:
-        hub.add_activity(speak, "work")
-        hub.add_orchestrator(fan)
+        add_fan(hub, speak)
         with contextlib.redirect_stdout(screen):
             print("mine")
             handle = hub.start(fan, ["a"])
@@ -348,7 +332,8 @@ def test_without_streams_nothing_breaks(monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 def test_a_fork_prints_as_if_there_were_no_hub():
     program = """
-import os, sys
+import os, sys, warnings
+warnings.simplefilter("ignore")  # Python's own, that a process with threads forks
 import durablenb as df
 
 hub = df.TaskHub(":memory:")
@@ -370,8 +355,7 @@ handle = hub.start(main)
 handle.result()
 print([line.message for line in handle.logs()], "write" in vars(sys.stdout))
 """
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True)
-    assert done.stdout == "from the child\n['from the parent'] True\n", done.stderr
+    assert run_script(program) == ("from the child\n['from the parent'] True\n", "")
 
 
 def test_at_the_end_of_the_process_what_still_runs_prints_as_if_there_were_no_hub():
@@ -401,5 +385,4 @@ def main(context):
 hub.start(main)
 began.wait(20)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("after the end\n", "")
+    assert run_script(program) == ("after the end\n", "")

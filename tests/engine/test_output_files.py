@@ -13,6 +13,7 @@ import durablenb as df
 from durablenb.engine.capture import log_writer
 from durablenb.model.errors import StoreError
 from durablenb.store import log_lines as store_lines
+from tests.engine.fanned import messages
 
 
 def talks(context):
@@ -25,10 +26,6 @@ def opened(path, say=print, **options):
     hub.add_activity(say, "say")
     hub.add_orchestrator(talks)
     return hub
-
-
-def messages(lines):
-    return [line.message for line in lines]
 
 
 @pytest.fixture
@@ -134,11 +131,8 @@ def test_lines_that_the_tables_could_not_take_come_with_the_next_ones(path, monk
             hub.sql("from logs")
         monkeypatch.setattr(store_lines, "_row", row)
         hub.run(talks, [3])
-        assert hub.sql("select seq, message from logs order by seq").fetchall() == [
-            (1, "1"),
-            (2, "2"),
-            (3, "3"),
-        ]
+        rows = hub.sql("select seq, message from logs order by seq").fetchall()
+        assert rows == [(1, "1"), (2, "2"), (3, "3")]
 
 
 def test_after_an_error_of_which_nobody_knows_what_it_left_numbers_go_on_all_the_same(path, monkeypatch):
@@ -157,11 +151,8 @@ def test_after_an_error_of_which_nobody_knows_what_it_left_numbers_go_on_all_the
             hub.sql("from logs")
         monkeypatch.setattr(store_lines, "append", append)
         hub.run(talks, [2])
-        assert hub.sql("select seq, message from logs order by seq").fetchall() == [
-            (1, "0"),
-            (2, "1"),
-            (3, "2"),
-        ]
+        rows = hub.sql("select seq, message from logs order by seq").fetchall()
+        assert rows == [(1, "0"), (2, "1"), (3, "2")]
 
 
 def test_what_was_committed_survives_the_death_of_the_process(path):

@@ -14,10 +14,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.messages import Start, Terminate
 from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.lab.memory_store import MemoryStore
-
-
-def messages(lines):
-    return [line.message for line in lines]
+from tests.engine.fanned import finish, messages
 
 
 def season(context):
@@ -55,8 +52,7 @@ def test_after_a_restart_it_says_what_is_new_and_nothing_again(tmp_path, capsys)
         with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as hub:
             hub.add_orchestrator(season)
             handle = hub.handle("s") if hub.instances() else hub.start(season, 7, instance_id="s")
-            while hub.step():
-                pass
+            finish(hub)
             lines = handle.logs()
             if handle.status().runtime_status == "Running":
                 handle.raise_event("go")
@@ -92,8 +88,7 @@ def test_a_line_without_end_ends_with_its_episode():
     with df.TaskHub(":memory:", mode="kernel") as hub:
         hub.add_orchestrator(talks)
         hub.start(talks)
-        while hub.step():
-            pass
+        finish(hub)
         assert hub.sql("select message from logs").fetchall() == [("one",)]
 
 
@@ -164,8 +159,7 @@ def test_an_orchestrator_that_is_put_out_of_memory_says_nothing_of_it(capsys):
     try:
         for name in ("a", "b"):
             engine.ask(Start(name, "parting", "null"))
-            while engine.step() is not None:
-                pass
+            finish(engine)
         assert [one.id for one, _ in engine.in_memory("parting")] == ["b"]
         engine.ask(Terminate("b", "", is_recursive=True))
         engine.stop(wait=True)
@@ -189,14 +183,12 @@ def test_that_an_instance_is_held_is_said_where_it_always_was(caplog):
             hub.add_activity(lambda: None, name)
         hub.add_orchestrator(first, "main")
         handle = hub.start("main", instance_id="m")
-        while hub.step():
-            pass
+        finish(hub)
         with hub._engine._lock:
             hub._engine._state.instances.unload()
             hub._engine._state.instances.open["m"].execution = None
         hub.add_orchestrator(second, "main")
         handle.raise_event("go")
-        while hub.step():
-            pass
+        finish(hub)
         assert list(handle.logs()) == []
     assert "m (main) is held" in caplog.text

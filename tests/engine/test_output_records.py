@@ -3,14 +3,13 @@
 import contextlib
 import io
 import logging
-import subprocess
 import sys
 import warnings
 
 import pytest
 
 import durablenb as df
-from tests.engine.test_output import log_of, messages
+from tests.engine.fanned import add_fan, fan, log_of, messages, run_script
 
 
 @contextlib.contextmanager
@@ -71,9 +70,8 @@ def test_handlers_that_write_to_the_screen_do_not_say_it_once_more(mine, capsys,
         hub = stack.enter_context(df.TaskHub(":memory:"))
         if when == "after":
             configure()
-        hub.add_activity(lambda: mine.warning("odd"), "work")
-        hub.add_orchestrator(lambda context: (yield context.call_activity("work")), "main")
-        handle = hub.start("main")
+        add_fan(hub, lambda _: mine.warning("odd"))
+        handle = hub.start(fan, [1])
         handle.result()
         assert said(handle.logs()) == [("logging", "WARNING", "mine", "odd")]
         assert capsys.readouterr() == ("", "")
@@ -183,28 +181,29 @@ def test_an_activity_that_catches_warnings_keeps_them_to_itself():
     assert messages(log_of(catches, executor=1)) == ["1"]
 
 
-@pytest.mark.parametrize("captured", [False, True])
-@pytest.mark.parametrize("executor", ["threads", "processes"])
-def test_a_warning_is_a_record(captured, executor):
-    program = f"""
+def test_a_warning_is_a_record_wherever_it_is_given_and_whoever_captures_warnings():
+    program = """
 import logging, warnings
 import durablenb as df
 
-logging.captureWarnings({captured})
-with df.TaskHub(":memory:", executor={executor!r}) as hub:
+def warns(number):
+    warnings.warn(f"beware {number}")
 
-    @hub.activity
-    def warns():
-        warnings.warn("beware")
+def main(context):
+    for number, name in enumerate(("threads", "processes")):
+        yield context.call_activity(name, context.get_input() + number)
 
-    @hub.orchestrator
-    def main(context):
-        yield context.call_activity(warns)
-
-    handle = hub.start(main)
-    handle.result()
-    (line,) = handle.logs(level="WARNING")
-    print(len(handle.logs()), line.stream, line.level, line.logger, "UserWarning: beware" in line.message)
+for is_captured in (False, True):
+    logging.captureWarnings(is_captured)
+    with df.TaskHub(":memory:") as hub:
+        for executor in ("threads", "processes"):
+            hub.add_activity(warns, executor, executor=executor)
+        hub.add_orchestrator(main)
+        handle = hub.start(main, 2 * is_captured)
+        handle.result()
+        for line in handle.logs():
+            text = line.message.partition("UserWarning: ")[2].splitlines()[0]
+            print(line.stream, line.level, line.logger, text)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("1 logging WARNING py.warnings True\n", "")
+    told = "".join(f"logging WARNING py.warnings beware {number}\n" for number in range(4))
+    assert run_script(program) == (told, "")

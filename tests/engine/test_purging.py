@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import durablenb as df
 from durablenb.engine import purging
 from durablenb.engine.purging import PurgePlan, families, purge
+from tests.engine.fanned import finish
 
 
 def quick(context):
@@ -36,8 +37,8 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def hub(path):
-    with opened(path) as hub:
+def hub():
+    with opened(":memory:") as hub:
         yield hub
 
 
@@ -50,6 +51,17 @@ def opened(path, **options):
 
 def ids(hub):
     return [one.instance_id for one in hub.instances()]
+
+
+@pytest.fixture
+def portions_of(monkeypatch):
+    """Sets how many instances a portion has."""
+
+    def set_(size):
+        for name in ("AT_FIRST", "AT_LEAST", "AT_MOST"):
+            monkeypatch.setattr(purging, name, size)
+
+    return set_
 
 
 def plan_of(hub, *instance_ids):
@@ -85,10 +97,8 @@ def test_families_that_go_in_circles_are_gone_through_once():
     assert families(["a", "x"], [("b", "a"), ("a", "b")]) == [["x"], ["b", "a"]]
 
 
-def test_each_portion_is_on_disk_before_the_next_one_and_others_go_in_between(hub, monkeypatch):
-    monkeypatch.setattr(purging, "AT_FIRST", 1)
-    monkeypatch.setattr(purging, "AT_LEAST", 1)
-    monkeypatch.setattr(purging, "AT_MOST", 1)
+def test_each_portion_is_on_disk_before_the_next_one_and_others_go_in_between(hub, monkeypatch, portions_of):
+    portions_of(1)
     for number in range(4):
         hub.run(quick, instance_id=f"old-{number}")
     take, left = PurgePlan.take, []
@@ -130,16 +140,15 @@ def test_what_was_started_again_meanwhile_is_kept(hub):
     assert [(one.instance_id, one.output) for one in hub.instances()] == [("b", 2)]
 
 
-def test_one_alone_that_is_open_is_refused_and_keeps_its_children(path):
+def test_one_alone_that_is_open_is_refused_and_keeps_its_children():
     def busy(context):
         yield context.call_sub_orchestrator(leaf, None, "child")
         yield context.wait_for_external_event("go")
 
-    with opened(path, mode="kernel") as hub:
+    with opened(":memory:", mode="kernel") as hub:
         hub.add_orchestrator(busy)
         handle = hub.start(busy, instance_id="busy")
-        while hub.step() is not None:
-            pass
+        finish(hub)
         with pytest.raises(df.InstanceStateError, match="Terminate it before you purge it"):
             handle.purge()
         assert ids(hub) == ["busy", "child"]
@@ -154,8 +163,7 @@ def test_no_status_at_all_and_statuses_of_open_ones_purge_nothing(hub):
     assert ids(hub) == ["a"]
 
 
-def test_a_closed_hub_purges_nothing(path):
-    hub = opened(path)
+def test_a_closed_hub_purges_nothing(hub):
     hub.run(quick, instance_id="a")
     hub.close()
     with pytest.raises(df.StoreError, match="closed"):
@@ -164,10 +172,8 @@ def test_a_closed_hub_purges_nothing(path):
         hub.client.purge_instance_history_by(runtime_status="Completed")
 
 
-def test_two_purges_of_the_same_at_a_time_leave_nothing(hub, monkeypatch):
-    monkeypatch.setattr(purging, "AT_FIRST", 2)
-    monkeypatch.setattr(purging, "AT_LEAST", 2)
-    monkeypatch.setattr(purging, "AT_MOST", 2)
+def test_two_purges_of_the_same_at_a_time_leave_nothing(hub, portions_of):
+    portions_of(2)
     for number in range(20):
         hub.run(quick, instance_id=f"old-{number}")
     counts = []
@@ -176,10 +182,8 @@ def test_two_purges_of_the_same_at_a_time_leave_nothing(hub, monkeypatch):
         wanted = [f"old-{number}" for number in range(20)]
         counts.append(purge(hub._engine.store, hub._engine.request, wanted, is_recursive=False))
 
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as clients:
+        for asked in [clients.submit(ask) for _ in range(2)]:
+            asked.result()
     assert ids(hub) == []
     assert max(counts) <= 20 <= sum(counts)

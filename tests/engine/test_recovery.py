@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 
 import durablenb as df
 from durablenb.engine.backlog_pace import BACKLOG_SHARE, REST_SECONDS, BacklogPace
+from tests.engine.fanned import finish
 
 ran: list[str] = []
 """The instances whose code ran from its top, in order."""
@@ -37,10 +39,10 @@ def other(context):
     yield context.call_activity("another")
 
 
-@pytest.fixture
-def path(tmp_path):
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory):
     """A hub with five instances that wait for an event, and two that wait for a timer."""
-    path = tmp_path / "flows.duckdb"
+    path = tmp_path_factory.mktemp("closed") / "flows.duckdb"
     with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
         hub.add_orchestrator(patient)
         hub.add_orchestrator(impatient)
@@ -50,8 +52,14 @@ def path(tmp_path):
             hub.start(impatient, instance_id=f"impatient-{number}")
         for _ in range(7):
             hub.step()
-    ran.clear()
     return path
+
+
+@pytest.fixture
+def path(closed, tmp_path):
+    """A copy of it."""
+    ran.clear()
+    return shutil.copy(closed, tmp_path)
 
 
 def opened(path, **options):
@@ -87,8 +95,7 @@ def test_a_start_and_an_event_come_before_what_has_to_be_replayed_because_its_co
         hub.handle("patient-4").raise_event("go", "gone")
         assert [hub.step() for _ in range(2)] == ["episode of new", "episode of patient-4"]
         assert hub.handle("patient-4").status().output == "gone, with other code"
-        while hub.step() is not None:  # nobody asks for the others, and yet they are looked at
-            pass
+        finish(hub)  # nobody asks for the others, and yet they are looked at
         assert ran == ["new", *(f"patient-{number}" for number in (4, 0, 1, 2, 3))]
 
 
@@ -134,8 +141,7 @@ def test_what_was_asked_for_twice_before_its_replay_is_replayed_once(path):
         for _ in range(3):
             hub.handle("patient-2").raise_event("go", "gone")
         assert hub.handle("patient-2").result() == "gone, with other code"
-        while hub.step() is not None:
-            pass
+        finish(hub)
         assert sorted(ran) == [f"patient-{number}" for number in range(5)]
 
 
@@ -167,8 +173,7 @@ def test_an_interrupt_of_a_replay_leaves_the_others_in_their_turn(path):
         hub.step()
         with pytest.raises(KeyboardInterrupt):
             hub.step()
-        while hub.step() is not None:
-            pass
+        finish(hub)
         assert sorted(set(ran)) == [f"patient-{number}" for number in range(5)]
         hub.handle("patient-1").raise_event("go", "gone")
         assert hub.handle("patient-1").result() == "gone"

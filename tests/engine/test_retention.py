@@ -13,6 +13,7 @@ from durablenb.engine import committer, entities, retention
 from durablenb.engine.retention import Retention
 from durablenb.hub.control import ForkInstance
 from durablenb.model.errors import StoreError
+from tests.engine.fanned import finish
 
 
 def rounds(context):
@@ -75,8 +76,8 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def hub(path):
-    with opened(path) as hub:
+def hub():
+    with opened(":memory:") as hub:
         yield hub
 
 
@@ -84,11 +85,6 @@ def hub(path):
 def at_once(monkeypatch):
     """Each portion is deleted as soon as there is one."""
     monkeypatch.setattr(retention, "SPACING", 0)
-
-
-def finish(hub):
-    while hub.step():
-        pass
 
 
 def generations(hub, instance_id):
@@ -478,24 +474,18 @@ def test_everything_that_shows_a_history_says_how_much_of_it_was_purged(hub):
     assert len(handle.timeline()) == 3
 
 
-def test_the_explorer_says_how_much_was_purged(hub):
-    handle = hub.start(rounds, [0, 2], instance_id="a")
-    finish(hub)
-    handle.purge_past_generations(keep=1)
-    view = handle.explore()
-    view.refresh()
-    page = "".join(bytes(getattr(view, name)).decode() for name in view.regions)
-    assert "1 earlier generation purged" in page
-    assert "execution 2 of 2" in page
-    view.close()
-
-
-def test_a_view_that_was_open_before_the_purge_goes_on(hub):
+def test_views_say_how_much_was_purged_also_those_that_were_open_before(hub):
     handle = hub.start(rounds, [0, 2], instance_id="a")
     finish(hub)
     view = handle.watch()
     view.refresh()
-    handle.purge_past_generations()
+    handle.purge_past_generations(keep=1)
+    explorer = handle.explore()
+    explorer.refresh()
+    page = "".join(bytes(getattr(explorer, name)).decode() for name in explorer.regions)
+    assert "1 earlier generation purged" in page
+    assert "execution 2 of 2" in page
+    explorer.close()
     handle.raise_event("more", 3)
     finish(hub)
     view.refresh()
@@ -540,8 +530,7 @@ WORKER = dedent(
 )
 
 
-@pytest.mark.parametrize("where", ["before", "after"])
-@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize(("where", "after"), [("before", 3), ("after", 0), ("after", 3)])
 def test_a_process_that_dies_around_a_purge_leaves_the_last_generations(path, where, after, at_once):
     done = subprocess.run(
         [sys.executable, "-c", WORKER, str(path), where, str(after)], check=False, timeout=60

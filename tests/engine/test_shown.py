@@ -1,14 +1,15 @@
 """What activities display is kept with their instance, wherever they run, and appears nowhere else."""
 
 import asyncio
-import sys
+import concurrent.futures
 import threading
 
 import pytest
+from IPython.display import HTML, JSON, Image, Markdown, clear_output, display, update_display
 
 import durablenb as df
 from durablenb.engine.capture import shown
-from tests.engine.fanned import fan, fanned, opened
+from tests.engine.fanned import add_fan, fan, fanned, run_script, spawned
 
 # The patches are undone when the last hub is closed.
 pytestmark = pytest.mark.usefixtures("alone", "by_value")
@@ -42,7 +43,6 @@ def show(word):
 
     mpl.use("agg")
     import matplotlib.pyplot as plt
-    from IPython.display import HTML, display
 
     display(HTML(f"<b>{word}</b>"))
     plt.plot([1, 2])
@@ -57,27 +57,33 @@ async def show_slowly(word):
     show(word)
 
 
-@pytest.fixture(params=["threads", "inline", "asyncio", "processes", "pool", "process pool"])
-def executor(request):
-    with opened(request.param) as executor:
-        yield executor
+def test_what_is_displayed_is_kept_and_not_shown_wherever_it_runs(capfd):
+    with (
+        concurrent.futures.ThreadPoolExecutor(2) as pool,
+        spawned(1) as processes,
+        df.TaskHub(":memory:") as hub,
+    ):
+        executors = ["threads", "threads", "inline", "asyncio", "processes", pool, processes]
+        for number, executor in enumerate(executors):
+            function = show_slowly if executor == "asyncio" else show
+            hub.add_activity(function, f"work{number}", executor=executor)
 
+        @hub.orchestrator
+        def everywhere(context):
+            yield context.task_all([context.call_activity(f"work{n}", n) for n in range(len(executors))])
 
-def test_what_is_displayed_is_kept_and_not_shown(executor, capfd):
-    function = show_slowly if executor == "asyncio" else show
-    outputs, lines = outputs_of(function, ["a", "b"], executor=executor)
-    for task_id, word in enumerate("ab"):
-        html, figure = [data for one, data in outputs if one == task_id]
-        assert html["text/html"] == f"<b>{word}</b>"
-        assert figure["image/png"].startswith(b"\x89PNG")
-    assert [line.message for line in lines] == ["open: [1]"] * 2
+        handle = hub.start(everywhere)
+        handle.result()
+        for number, executor in enumerate(executors):
+            html, figure = (output.data for output in handle.outputs(task_id=number))
+            assert html["text/html"] == f"<b>{number}</b>", executor
+            assert figure["image/png"].startswith(b"\x89PNG"), executor
+            assert [line.message for line in handle.logs(task_id=number)] == ["open: [1]"], executor
     assert capfd.readouterr() == ("", "")
 
 
 def test_in_mode_kernel_it_appears_where_it_always_did_too(capsys):
     def work(word):
-        from IPython.display import display
-
         display(word)
 
     outputs, lines = outputs_of(work, mode="kernel")
@@ -88,8 +94,6 @@ def test_in_mode_kernel_it_appears_where_it_always_did_too(capsys):
 
 def test_what_an_orchestrator_displays_is_kept_once_however_often_it_is_replayed(tmp_path):
     def ask(context):
-        from IPython.display import display
-
         display({"text/plain": "begun"}, raw=True)
         handle = display({"text/plain": "0"}, raw=True, display_id="count")
         answer = yield context.wait_for_external_event("Answer")
@@ -114,8 +118,6 @@ def test_what_an_orchestrator_displays_is_kept_once_however_often_it_is_replayed
 
 
 def test_threads_that_carry_the_context_display_into_the_outputs_of_their_call(capsys):
-    from IPython.display import display
-
     async def splits(word):
         await asyncio.gather(*(asyncio.to_thread(display, f"{word} {n}") for n in range(5)))
         stranger = threading.Thread(target=display, args=("without the context",))
@@ -150,8 +152,6 @@ def test_the_figures_of_calls_at_the_same_time_do_not_mix():
 
 def test_two_instances_and_two_hubs_do_not_mix():
     def work(word):
-        from IPython.display import display
-
         handle = display({"text/plain": "first"}, raw=True, display_id="same")
         for _ in range(50):
             handle.update({"text/plain": word}, raw=True)
@@ -159,8 +159,7 @@ def test_two_instances_and_two_hubs_do_not_mix():
     with df.TaskHub(":memory:") as one, df.TaskHub(":memory:") as other:
         handles = []
         for hub in (one, other):
-            hub.add_activity(work, "work")
-            hub.add_orchestrator(fan)
+            add_fan(hub, work)
             handles += [hub.start(fan, [f"{hub is one} {n} a", f"{hub is one} {n} b"]) for n in range(2)]
         for handle in handles:
             handle.result()
@@ -194,8 +193,6 @@ def test_the_figures_of_the_notebook_stay_its_own():
 
 def test_an_output_has_its_last_state():
     def work(word):
-        from IPython.display import display, update_display
-
         handle = display({"text/plain": "0"}, raw=True, display_id=True)
         display({"text/plain": "between"}, raw=True)
         for number in range(300):
@@ -234,8 +231,6 @@ def test_a_held_state_is_sent_soon_although_the_call_displays_nothing_more():
 
 def test_clear_output_drops_what_was_displayed_and_what_follows_takes_its_place():
     def work(word):
-        from IPython.display import clear_output, display
-
         for number in range(5):
             clear_output(wait=True)
             display({"text/plain": f"frame {number}"}, raw=True)
@@ -279,10 +274,7 @@ def test_an_output_is_there_while_the_call_runs():
         shown_.set()
         may_end.wait(20)
 
-    with df.TaskHub(":memory:") as hub:
-        hub.add_activity(work, "work")
-        hub.add_orchestrator(fan)
-        handle = hub.start(fan, ["a"])
+    with fanned(work) as handle:
         assert shown_.wait(20)
         (output,) = handle.outputs()
         assert "4/10" in output.data["text/plain"]
@@ -295,8 +287,6 @@ def test_an_output_is_there_while_the_call_runs():
 
 def test_a_call_keeps_a_limited_number_of_outputs_and_says_so():
     def work(word):
-        from IPython.display import display
-
         for number in range(shown.OUTPUTS + 5):
             display({"text/plain": str(number)}, raw=True)
 
@@ -311,8 +301,6 @@ def test_a_representation_that_is_too_large_is_left_out_and_the_log_says_so(monk
     monkeypatch.setattr(shown, "OUTPUT_BYTES", 1_000)
 
     def work(word):
-        from IPython.display import display
-
         display({"text/html": "x" * 2_000, "text/plain": "short"}, raw=True)
         display({"image/png": b"y" * 2_000}, raw=True)
 
@@ -329,8 +317,6 @@ def test_all_outputs_of_a_call_have_a_limit_and_a_later_state_makes_room(monkeyp
     monkeypatch.setattr(shown, "CALL_BYTES", 1_000)
 
     def work(word):
-        from IPython.display import display
-
         handle = display({"text/plain": "x" * 900}, raw=True, display_id=True)
         display({"text/plain": "y" * 200}, raw=True)
         handle.update({"text/plain": "x"}, raw=True)
@@ -346,18 +332,13 @@ def test_all_outputs_of_a_call_have_a_limit_and_a_later_state_makes_room(monkeyp
 
 def test_metadata_json_and_oddities_survive():
     def work(word):
-        from IPython.display import JSON, Image, Markdown, display
-
         display({"application/json": {"a": [1, None]}, "text/plain": "half a pair \ud800"}, raw=True)
         display(JSON({"b": 2}), metadata={"application/json": {"expanded": True}})
         display(Markdown("**bold**"))
         display(Image(data=b"\x89PNG\r\n\x1a\n" + b"0" * 30, format="png", width=10))
         display({"application/x-odd": object(), "text/plain": "odd"}, raw=True)
 
-    with df.TaskHub(":memory:") as hub:
-        hub.add_activity(work, "work")
-        hub.add_orchestrator(fan)
-        handle = hub.start(fan, ["a"])
+    with fanned(work) as handle:
         handle.result()
         first, second, third, fourth, fifth = handle.outputs()
         assert first.data == {"application/json": {"a": [1, None]}, "text/plain": "half a pair \\ud800"}
@@ -371,16 +352,13 @@ def test_metadata_json_and_oddities_survive():
 
 def test_redact_sees_each_text():
     def work(word):
-        from IPython.display import HTML, display
-
         display(HTML(f"<b>{word}</b>"))
 
     def redact(kind, value):
         return value.replace("secret", "***") if kind == "log" else value
 
     with df.TaskHub(":memory:", redact=redact) as hub:
-        hub.add_activity(work, "work")
-        hub.add_orchestrator(fan)
+        add_fan(hub, work)
         handle = hub.start(fan, ["secret"])
         handle.wait()
         (output,) = handle.outputs()
@@ -428,8 +406,7 @@ def test_an_interrupt_while_the_last_figures_are_drawn_loses_no_result(monkeypat
         return word
 
     with df.TaskHub(":memory:", mode="kernel") as hub:
-        hub.add_activity(work, "work")
-        hub.add_orchestrator(fan)
+        add_fan(hub, work)
 
         def interrupted(*_):
             monkeypatch.undo()
@@ -446,8 +423,6 @@ def test_an_interrupt_while_the_last_figures_are_drawn_loses_no_result(monkeypat
 
 def test_a_failed_call_keeps_its_outputs_and_so_does_each_try():
     def work(word):
-        from IPython.display import display
-
         display({"text/plain": "trying"}, raw=True)
         raise ValueError("no")
 
@@ -470,8 +445,6 @@ def test_a_failed_call_keeps_its_outputs_and_so_does_each_try():
 
 
 def test_hubs_and_workers_import_neither_ipython_nor_matplotlib():
-    import subprocess
-
     program = """
 import sys, durablenb as df
 hub = df.TaskHub(":memory:")
@@ -485,4 +458,4 @@ def main(context):
 assert hub.run(main) == [], hub.run(main)
 assert loaded(1) == []
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert run_script(program) == ("", "")

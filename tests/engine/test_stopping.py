@@ -111,8 +111,7 @@ def test_a_thread_runs_on_and_keeps_its_place_and_its_late_result_is_dropped(exe
         if n:
             raise ValueError(n)
 
-    pool = concurrent.futures.ThreadPoolExecutor(2)
-    with df.TaskHub(":memory:") as hub:
+    with concurrent.futures.ThreadPoolExecutor(2) as pool, df.TaskHub(":memory:") as hub:
         hub.add_activity(wait, executor=pool if executor == "pool" else executor, max_concurrency=1)
         first, second = caller(hub, "wait", 0), caller(hub, "wait", 1)
         assert begun.acquire(timeout=20)
@@ -125,7 +124,6 @@ def test_a_thread_runs_on_and_keeps_its_place_and_its_late_result_is_dropped(exe
         until(first.logs)
         assert "Its result was dropped" in first.logs()[0].message
         assert not second.logs()
-    pool.shutdown()
 
 
 def test_a_late_failure_is_noted_with_its_text():
