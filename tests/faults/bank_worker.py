@@ -1,10 +1,9 @@
-"""A process in which entities work until it is killed: `python bank_worker.py FILE DIARY SEED`.
+"""A process in which entities work until it is killed.
 
 Each operation has a key of its own. What the process was told and what it did it writes down in a diary, as
 `worker` does; what the journal says it writes down whenever it has opened it.
 """
 
-import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -197,7 +196,7 @@ def check_locks(hub):
     assert orphans == {*inside, *outside}, "a lock has no owner"
 
 
-def main(path, diary_path, seed):
+def main(say, path, diary_path, seed):
     diary = Diary(diary_path)
     diary.note("began", seed)
     note_orphans(diary)
@@ -206,7 +205,7 @@ def main(path, diary_path, seed):
         check_locks(hub)
     hub = df.TaskHub(path)
     diary.note("opened")
-    print("opened", flush=True)
+    say("opened")
     register(hub, diary, seed)
     start_all(hub, diary)
     client = ThreadPoolExecutor(1).submit(signal_all, hub, diary)
@@ -219,7 +218,3 @@ def main(path, diary_path, seed):
         time.sleep(0.01)
     hub.close()
     diary.note("closed")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3])

@@ -1,12 +1,12 @@
 """Processes that work on hubs, and are killed in the middle of it."""
 
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from itertools import count
-from pathlib import Path
 from random import Random
+
+from tests.faults.lives import Life
 
 KILLS = 5
 
@@ -14,10 +14,11 @@ KILLS = 5
 def deaths_of(worker, folder, seeds, *, breath):
     """Kills the work on a hub for each seed five times, and lets it come to its end; returns the deaths.
 
-    `breath` gives the seconds that a worker has from its first line on, out of the seed's own chance.
+    `breath` gives the seconds that a worker has from its first word on, out of the seed's own chance.
     """
+    work = import_module(worker).main
     with ThreadPoolExecutor(2) as pool:
-        return sum(pool.map(lambda seed: _live_and_die(worker, folder, seed, breath), seeds))
+        return sum(pool.map(lambda seed: _live_and_die(work, folder, seed, breath), seeds))
 
 
 def check_each(folder, seeds, check):
@@ -30,41 +31,31 @@ def check_each(folder, seeds, check):
             raise
 
 
-def _live_and_die(worker, folder, seed, breath):
+def _live_and_die(work, folder, seed, breath):
     random, deaths = Random(seed), 0
-    for life in count():
-        process = _begin(worker, folder, seed, f"{seed}.{life}")
+    for number in count():
+        life = Life(work, folder / f"{seed}.duckdb", folder / f"{seed}.diary", f"{seed}.{number}")
         try:
-            if deaths < KILLS and _die(process, random, breath):
+            if deaths < KILLS and _die(life, random, breath):
                 deaths += 1
                 continue
-            _, complaint = process.communicate(timeout=90)
-            assert process.returncode == 0, f"seed {seed}, life {life}: {complaint}"
+            complaint = None
+            while (words := life.heard()) is not None:
+                complaint = words
+            assert life.ended() == 0, f"seed {seed}, life {number}: {complaint}"
             return deaths
         finally:
-            process.kill()
-            process.communicate()
+            life.kill()
 
 
-def _begin(worker, folder, seed, chance):
-    return subprocess.Popen(
-        [sys.executable, "-m", worker, folder / f"{seed}.duckdb", folder / f"{seed}.diary", chance],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-
-
-def _die(process, random, breath):
+def _die(life, random, breath):
     """Kills it: mostly while it works, now and then while it opens the file."""
     if random.random() < 0.1:
-        time.sleep(0.1 + random.random() * 0.3)
+        time.sleep(random.random() * 0.1)
     else:
-        process.stdout.readline()
+        life.heard()
         time.sleep(breath(random))
-    if process.poll() is not None:
+    if life.ended(0) is not None:
         return False
-    process.kill()
-    process.wait()
+    life.kill()
     return True

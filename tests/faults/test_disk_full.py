@@ -4,13 +4,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 import durablenb as df
 from durablenb.store.duckdb_store import DuckStore
+from tests.waiting import until
 
 
 class Disk:
@@ -56,13 +56,6 @@ def register(hub, runs):
     @hub.orchestrator
     def waits(context):
         return (yield context.wait_for_external_event("go on"))
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 @pytest.mark.parametrize("mode", ["kernel", "threads"])

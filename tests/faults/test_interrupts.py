@@ -467,6 +467,13 @@ def test_an_orchestrator_that_swallows_the_interrupt_goes_on_by_itself():
         assert hub.run(stubborn) == "done"
 
 
+def interrupt_the_wait(handle):
+    button = interrupt_within(type(handle).result)
+    with pytest.raises(KeyboardInterrupt):
+        handle.result()
+    button.join()
+
+
 @pytest.mark.parametrize("mode", ["kernel", "threads"])
 def test_an_interrupted_wait_can_be_taken_up_again(mode):
     with df.TaskHub(":memory:", mode=mode) as hub:
@@ -478,10 +485,7 @@ def test_an_interrupted_wait_can_be_taken_up_again(mode):
 
         handle = hub.start(patient)
         for _ in range(5):
-            button = interrupt_within(type(handle).result)
-            with pytest.raises(KeyboardInterrupt):
-                handle.result()
-            button.join()
+            interrupt_the_wait(handle)
         handle.raise_event("go on", "came")
         assert handle.result() == "came"
         assert len(handle.history()) == 7
@@ -503,10 +507,7 @@ def test_an_interrupted_wait_for_an_activity_does_not_stop_the_activity():
 
         handle = hub.start(one)
         for _ in range(3):
-            button = interrupt_within(type(handle).result)
-            with pytest.raises(KeyboardInterrupt):
-                handle.result()
-            button.join()
+            interrupt_the_wait(handle)
         go_on.set()
         assert handle.result() == "slow"
         assert calls == [1]
@@ -684,9 +685,15 @@ FORK = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
-@pytest.mark.parametrize("farewell", ["_exit", "exit"])
-@pytest.mark.parametrize("mode", ["threads", "kernel"])
-@pytest.mark.parametrize("place", [":memory:", "hub.duckdb"])
+@pytest.mark.parametrize(
+    ("place", "mode", "farewell"),
+    [
+        (":memory:", "threads", "exit"),
+        (":memory:", "kernel", "_exit"),
+        ("hub.duckdb", "threads", "_exit"),
+        ("hub.duckdb", "kernel", "exit"),
+    ],
+)
 def test_a_forked_child_is_told_so_and_harms_nobody(tmp_path, place, mode, farewell):
     path = place if place == ":memory:" else str(tmp_path / place)
     found, status, alive, *again = run_script(FORK, path, mode, farewell)
@@ -741,27 +748,17 @@ def test_the_same_file_again_is_the_same_hub(tmp_path, monkeypatch):
         assert another is not hub
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"mode": "kernel"},
-        {"durability": "pipelined"},
-        {"executor": 4},
-        {"clock": df.VirtualClock()},
-        {"max_concurrency": 1},
-        {"verify_replay": True},
-        {"on_nondeterminism": "fail"},
-    ],
-    ids=str,
-)
-def test_the_same_file_with_other_options_is_refused(tmp_path, options):
+def test_the_same_file_with_other_options_is_refused(tmp_path):
+    other = {"mode": "kernel", "durability": "pipelined", "executor": 4, "clock": df.VirtualClock()}
+    other |= {"max_concurrency": 1, "verify_replay": True, "on_nondeterminism": "fail"}
     with df.TaskHub(tmp_path / "hub.duckdb") as hub:
         hub.add_orchestrator(lambda context: "fine", "fine")
-        with pytest.raises(df.DurableError, match=f"other options.*{next(iter(options))}"):
-            df.TaskHub(tmp_path / "hub.duckdb", **options)
+        for name, value in other.items():
+            with pytest.raises(df.DurableError, match=f"other options.*{name}"):
+                df.TaskHub(tmp_path / "hub.duckdb", **{name: value})
         assert hub.run("fine") == "fine"
-    with df.TaskHub(tmp_path / "hub.duckdb", **options):
-        pass
+    with df.TaskHub(tmp_path / "hub.duckdb", **other) as again:
+        assert again is not hub
 
 
 def test_a_wait_in_another_thread_ends_when_the_hub_is_closed():

@@ -1,86 +1,23 @@
 """An instance that kills the process whenever its orchestrator runs is held; the others go on."""
 
-import json
 import shutil
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 
 import durablenb as df
 from durablenb.engine.state import POISON_LIMIT
-
-# One life of a process; it says what it saw, unless it dies of it.
-LIFE = """
-    import json, os, sys
-    import durablenb as df
-    import durablenb.engine.state
-
-    path, where, limit = sys.argv[1:]
-    durablenb.engine.state.POISON_LIMIT = int(limit)
-
-    def die():
-        os._exit(13)
-
-    def poison(context):
-        if where == "at once":
-            die()
-        first = yield context.call_activity("work", 1)
-        if where == "in replay" and context.is_replaying:
-            die()
-        yield context.wait_for_external_event("go on")
-        if where == "beyond":
-            die()
-        return [first, (yield context.call_activity("work", 2))]
-
-    def bystander(context):
-        done = []
-        for n in range(3):
-            done.append((yield context.call_activity("work", n)))
-            yield context.wait_for_external_event("go on")
-        return done
-
-    hub = df.TaskHub(path, mode="kernel")
-    hub.add_activity(lambda n: n, "work")
-
-    def step():
-        while hub.step():
-            pass
-
-    hub.add_orchestrator(bystander)
-    hub.add_orchestrator(poison)
-    if not hub.instances():
-        hub.start("bystander", instance_id="by")
-        hub.start("poison", instance_id="poison")
-    else:
-        hub.client.raise_event("poison", "go on")
-        if hub.client.get_status("by").runtime_status == "Running":
-            hub.client.raise_event("by", "go on")
-    step()
-    try:
-        seen = hub.handle("poison").result()
-    except df.DurableError as error:
-        seen = f"{type(error).__name__}: {error}"
-    print(json.dumps([seen, str(hub.client.get_status("by").runtime_status)]))
-    hub.close()
-"""
+from tests.faults import poison_worker
+from tests.faults.lives import Life
 
 
 def live(path, where, limit=POISON_LIMIT):
     """What one life of a process saw, or None if it died."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LIFE), path, where, str(limit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=Path(__file__).parents[2],
-    )
-    if done.returncode == 13:
+    life = Life(poison_worker.main, path, where, limit)
+    seen = life.heard()
+    if life.ended() == poison_worker.DEATH:
         return None
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert life.ended() == 0, seen
+    return seen
 
 
 @pytest.mark.parametrize(("where", "limit"), [("at once", 2), ("in replay", POISON_LIMIT), ("beyond", 2)])

@@ -1,11 +1,10 @@
-"""A process that works on a hub until it is killed: `python worker.py FILE DIARY SEED`.
+"""A process that works on a hub until it is killed.
 
 What it was told (an acknowledgement) and what it did (an activity that begins, one that ended) it writes
 down in a diary of its own, a line at a time, which a SIGKILL can't take back.
 """
 
 import os
-import sys
 import threading
 import time
 from datetime import timedelta
@@ -118,13 +117,13 @@ def note_journal(hub, diary):
             diary.note(row[3], keys[row[:3]])
 
 
-def main(path, diary_path, seed):
+def main(say, path, diary_path, seed):
     diary = Diary(diary_path)
     diary.note("began", os.getpid())
     hub = df.TaskHub(path)
     note_journal(hub, diary)
     diary.note("opened")
-    print("opened", flush=True)
+    say("opened")
     register(hub, diary, Random(seed))
     start_all(hub, diary)
     client = threading.Thread(target=raise_all, args=(hub, diary))
@@ -135,7 +134,3 @@ def main(path, diary_path, seed):
     client.join()
     hub.close()
     diary.note("closed")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3])
