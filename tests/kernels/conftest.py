@@ -137,11 +137,42 @@ def _answers(message: dict[str, Any], asked: str) -> bool:
     return bool(message["parent_header"].get("msg_id") == asked)
 
 
-@pytest.fixture(autouse=True)
-def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel has settings and a history of its own."""
-    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+CLEAN = """
+from durablenb.hub.open_hubs import all_open
+for hub in all_open():
+    hub.close()
+%reset -f
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Kernels have settings and histories of their own."""
+    folder = tmp_path_factory.mktemp("settings")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR"):
+            patch.setenv(name, str(folder / name.lower()))
+        yield
+
+
+@pytest.fixture(scope="module")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    kernel = Kernel(tmp_path_factory.mktemp("kernel"))
+    yield kernel
+    kernel.shut_down(is_killed=True)
+
+
+@pytest.fixture
+def kernel(_shared: Kernel) -> Iterator[Kernel]:
+    """A kernel without open hubs and names, in an empty folder; other tests of the module have it as well."""
+    yield _shared
+    try:
+        _shared.run(CLEAN)
+    except Exception:  # the test has left it busy
+        _shared.restart()
+    for path in _shared.folder.iterdir():
+        path.unlink()
+    _shared.displayed.clear()
 
 
 @pytest.fixture
@@ -156,12 +187,6 @@ def new_kernel(tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
     yield make
     for kernel in made:
         kernel.shut_down(is_killed=True)
-
-
-@pytest.fixture
-def kernel(new_kernel: Callable[[], Kernel]) -> Kernel:
-    """One kernel."""
-    return new_kernel()
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:

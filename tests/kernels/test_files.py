@@ -71,7 +71,10 @@ def plan(context):
 """
 
 
-def test_a_module_that_is_edited_between_cells_is_followed_by_autoreload(kernel: Kernel) -> None:
+def test_a_module_that_is_edited_between_cells_is_followed_by_autoreload(
+    new_kernel: Callable[[], Kernel],
+) -> None:
+    kernel = new_kernel()
     module = kernel.folder / "flows.py"
     module.write_text(MODULE.format(step=1, answer="got"))
     kernel.run("%load_ext autoreload\n%autoreload 2")
@@ -88,7 +91,10 @@ def test_a_module_that_is_edited_between_cells_is_followed_by_autoreload(kernel:
     assert kernel.run("second.result(timeout=10)") == "'now 110'"
 
 
-def test_a_module_s_edit_that_breaks_a_history_is_held_until_it_is_mended(kernel: Kernel) -> None:
+def test_a_module_s_edit_that_breaks_a_history_is_held_until_it_is_mended(
+    new_kernel: Callable[[], Kernel],
+) -> None:
+    kernel = new_kernel()
     module = kernel.folder / "flows.py"
     register = "import flows\nhub.add_activity(flows.fetch)\nhub.add_orchestrator(flows.plan)"
     good = MODULE.format(step=1, answer="got")
@@ -136,7 +142,11 @@ def test_a_second_kernel_is_told_who_has_the_file_and_can_have_it_afterwards(
     assert second.run("hub.handle('w').result(timeout=10)") == "11"
 
 
-def test_a_kernel_s_hub_is_read_by_the_command_line_once_it_is_let_go(kernel: Kernel) -> None:
+def test_a_kernel_s_hub_is_read_by_the_command_line_once_it_is_let_go(
+    new_kernel: Callable[[], Kernel],
+) -> None:
+    kernel = new_kernel()
+
     def durablenb(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "durablenb", *words]
         return subprocess.run(command, cwd=kernel.folder, capture_output=True, text=True, timeout=60)

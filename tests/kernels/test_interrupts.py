@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -108,7 +109,8 @@ assert not again, again
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("mode", ["threads", "kernel"])
-def test_the_stop_button_at_any_moment_loses_nothing(kernel: Kernel, mode: str) -> None:
+def test_the_stop_button_at_any_moment_loses_nothing(new_kernel: Callable[[], Kernel], mode: str) -> None:
+    kernel = new_kernel()
     dice = Random(f"{SEED} {mode}")
     kernel.run("%xmode Minimal")  # a traceback in colours takes longer than all else here
     kernel.run(f"MODE = {mode!r}{SETUP}")

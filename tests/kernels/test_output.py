@@ -62,12 +62,16 @@ def test_an_activity_of_one_cell_prints_while_another_one_runs(kernel: Kernel) -
     assert kernel.run("hub.close()\ntype(sys.stdout).__mro__[1].__name__") == "'TextIOBase'"
 
 
-def test_a_cell_that_captures_its_output_captures_no_activitys(kernel: Kernel) -> None:
+def test_a_cell_that_captures_its_output_captures_no_activitys_which_its_log_shows(kernel: Kernel) -> None:
     kernel.run(SETUP)
     kernel.run("go_on.set()\nhandle.result()")
     kernel.run("%%capture captured\nprint('mine')\nlater = hub.start(main, 'captured')\nlater.result()")
     assert kernel.run("print(captured.stdout, end='')") == "mine\n"
     assert kernel.run("[line.message for line in later.logs(name='talk')][0]") == "'first captured'"
+    shown = kernel.tried("handle.logs(name='talk')").shown
+    assert set(shown) == {"text/html", "text/plain"}
+    assert shown["text/plain"].splitlines()[0].startswith("<Log of ")
+    assert "<td" in shown["text/html"]
 
 
 def test_in_mode_kernel_the_cell_shows_it_as_well(kernel: Kernel) -> None:
@@ -76,12 +80,3 @@ def test_in_mode_kernel_the_cell_shows_it_as_well(kernel: Kernel) -> None:
     for word in ("zeroth\n", "first word\n", "second word\n", "third word\n", "fourth", "WARNING:mine:fifth"):
         assert ran.printed.count(word) == 1
     assert kernel.run("len(handle.logs())") == "8"
-
-
-def test_a_log_is_shown_as_a_table(kernel: Kernel) -> None:
-    kernel.run(SETUP)
-    kernel.run("go_on.set()\nhandle.result()")
-    shown = kernel.tried("handle.logs(name='talk')").shown
-    assert set(shown) == {"text/html", "text/plain"}
-    assert shown["text/plain"].splitlines()[0].startswith("<Log of ")
-    assert "<td" in shown["text/html"]

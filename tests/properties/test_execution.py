@@ -21,30 +21,33 @@ quick = settings(max_examples=200)
 
 
 @quick
-@given(programs, seeds, cancels)
-def test_the_same_arrivals_give_the_same_facts(steps, seed, cancels):
-    first, second = (ByHand(steps, Random(seed), cancels=cancels).run() for _ in range(2))
-    assert first.history == second.history
-
-
-@quick
-@given(programs, seeds, cancels)
-def test_replaying_a_history_asks_for_nothing_new(steps, seed, cancels):
+@given(programs, seeds, cancels, st.data())
+def test_a_run_can_be_repeated_replayed_and_resumed_anywhere_and_is_the_same_as_a_coroutine(
+    steps, seed, cancels, data
+):
     lived = ByHand(steps, Random(seed), cancels=cancels).run()
+    again = ByHand(steps, Random(seed), cancels=cancels).run()
+    assert again.history == lived.history, "the same arrivals give the same facts"
+
+    coroutine = ByHand(steps, Random(seed), cancels=cancels, function=program_as_coroutine).run()
+    assert answered(coroutine.history) == answered(lived.history)
+    assert coroutine.history == lived.history
+
     replayed = fresh()
     replayed.replay(lived.history)
     assert replayed.is_finished
-    assert replayed.history == lived.history
+    assert replayed.history == lived.history, "a replay asks for nothing new"
     assert replayed.next_task_id == lived.execution.next_task_id
     assert replayed.custom_status == lived.execution.custom_status
 
-
-@quick
-@given(programs, seeds, cancels, st.data())
-def test_an_execution_goes_on_from_a_replay_as_if_it_had_never_stopped(steps, seed, cancels, data):
-    history = ByHand(steps, Random(seed), cancels=cancels).run().history
-    stops = [place for place, event in enumerate(history) if not isinstance(event, Request)]
+    stops = [place for place, event in enumerate(lived.history) if not isinstance(event, Request)]
     stop = data.draw(st.sampled_from(stops))
+    resumed = resumed_from(lived.history, stop)
+    assert resumed.history == lived.history, "it goes on from a replay as if it had never stopped"
+
+
+def resumed_from(history, stop):
+    """An execution that was replayed up to there, and then lived the rest."""
     execution = fresh()
     execution.replay(history[:stop])
     while len(execution.history) < len(history):
@@ -54,13 +57,7 @@ def test_an_execution_goes_on_from_a_replay_as_if_it_had_never_stopped(steps, se
             execution.resume(event.timestamp, event.event_id)
         else:
             execution.deliver(event)
-    assert execution.history == history
-
-
-@quick
-@given(tame_programs, seeds)
-def test_without_a_race_the_order_of_arrivals_does_not_matter(steps, seed):
-    assert ByHand(steps, Random(seed)).run().result == expected(steps)
+    return execution
 
 
 @quick
@@ -80,18 +77,10 @@ def test_nothing_is_canceled_unless_it_was_requested_and_all_else_completes(step
 
 @quick
 @given(tame_programs, seeds)
-def test_what_comes_twice_or_for_nobody_changes_nothing(steps, seed):
+def test_without_a_race_neither_the_order_of_arrivals_nor_repeated_ones_change_the_result(steps, seed):
+    assert ByHand(steps, Random(seed)).run().result == expected(steps)
     lived = ByHand(steps, Random(seed), repeats=60).run()
     assert lived.result == expected(steps)
     replayed = fresh()
     replayed.replay(lived.history)
     assert replayed.is_finished
-
-
-@quick
-@given(programs, seeds, cancels)
-def test_a_coroutine_asks_for_the_same_as_a_generator(steps, seed, cancels):
-    generator = ByHand(steps, Random(seed), cancels=cancels).run()
-    coroutine = ByHand(steps, Random(seed), cancels=cancels, function=program_as_coroutine).run()
-    assert answered(coroutine.history) == answered(generator.history)
-    assert coroutine.history == generator.history

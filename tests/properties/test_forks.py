@@ -75,7 +75,7 @@ def test_a_fork_at_any_event_comes_to_the_same_result(steps):
 
 @few
 @given(programs)
-def test_a_fork_at_any_event_ends_and_leaves_its_origin_as_it_was(steps):
+def test_a_fork_at_any_event_ends_leaves_its_origin_as_it_was_and_shares_no_child(steps):
     runs = Counting()
     history = runs.run(steps)
     before = list(runs.by.store.records("0"))
@@ -84,6 +84,12 @@ def test_a_fork_at_any_event_ends_and_leaves_its_origin_as_it_was(steps):
     runs.by.run()
     assert runs.by.engine.open_count == 0
     assert list(runs.by.store.records("0")) == before
+    started = [one.instance_id for one in runs.by.store.journal if isinstance(one.event, ev.ExecutionStarted)]
+    assert len(set(started)) == len(started)
+    for event in history:
+        if event.event_id not in places(history):  # in the episode in which it ended
+            with pytest.raises(ValueError, match="nothing would be left to do"):
+                shared_past(history, event.event_id)
 
 
 @few
@@ -118,22 +124,6 @@ def test_what_was_done_by_then_is_not_done_again(steps):
 
 
 @few
-@given(programs)
-def test_no_two_instances_share_a_child(steps):
-    runs = Counting()
-    history = runs.run(steps)
-    for at in places(history):
-        runs.fork("0", at, f"at {at}")
-    runs.by.run()
-    started = Counter(
-        record.instance_id
-        for record in runs.by.store.journal
-        if isinstance(record.event, ev.ExecutionStarted)
-    )
-    assert set(started.values()) == {1}
-
-
-@few
 @given(tame_programs, st.data())
 def test_a_fork_of_a_fork_comes_to_the_same_result(steps, data):
     runs = Counting()
@@ -162,13 +152,3 @@ def test_a_death_between_any_two_steps_of_a_fork_changes_no_result(steps, data):
         runs.by.reopen()
     runs.by.run()
     assert codec.decode(runs.history("fork")[-1].result) == expected(steps)
-
-
-@few
-@given(programs)
-def test_in_the_episode_in_which_it_ended_there_is_nothing_to_fork(steps):
-    history = Counting().run(steps)
-    for event in history:
-        if event.event_id not in places(history):
-            with pytest.raises(ValueError, match="nothing would be left to do"):
-                shared_past(history, event.event_id)
