@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from textwrap import dedent
-
 import pytest
 
 import durablenb as df
@@ -13,7 +9,9 @@ from durablenb.engine import committer, entities, retention
 from durablenb.engine.retention import Retention
 from durablenb.hub.control import ForkInstance
 from durablenb.model.errors import StoreError
+from tests.engine import past_worker
 from tests.engine.fanned import finish
+from tests.faults.lives import Life
 
 
 def rounds(context):
@@ -495,58 +493,12 @@ def test_views_say_how_much_was_purged_also_those_that_were_open_before(hub):
 
 # -- crashes -----------------------------------------------------------------------------------------
 
-WORKER = dedent(
-    """
-    import os, sys
-    import durablenb as df
-    from durablenb.engine import retention
-    from durablenb.store.durable_log import DurableLog
-    from durablenb.store.entries import Purge
 
-    retention.SPACING = 0
-    where, after = sys.argv[2], int(sys.argv[3])
-    write = DurableLog.write
-    def killed(log, entry):
-        global after
-        after -= isinstance(entry, Purge)
-        if after < 0 and where == "before":
-            os._exit(9)
-        if after < 0:
-            log.catch_up = lambda: os._exit(9)
-        write(log, entry)
-    DurableLog.write = killed
-    hub = df.TaskHub(sys.argv[1], mode="kernel", keep_generations=1)
-    @hub.orchestrator
-    def leaf(context):
-        return 1
-    @hub.orchestrator
-    def rounds(context):
-        yield context.call_sub_orchestrator(leaf)
-        context.continue_as_new(context.get_input() + 1)
-    hub.start(rounds, 0, instance_id="a", if_exists="attach")
-    while hub.step():
-        pass
-    """
-)
-
-
-@pytest.mark.parametrize(("where", "after"), [("before", 3), ("after", 0), ("after", 3)])
-def test_a_process_that_dies_around_a_purge_leaves_the_last_generations(path, where, after, at_once):
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER, str(path), where, str(after)], check=False, timeout=60
-    )
-    assert done.returncode == 9
-
-    def leaf_again(context):
-        return 1
-
-    def rounds_again(context):
-        yield context.call_sub_orchestrator("leaf")
-        context.continue_as_new(context.get_input() + 1)
-
+@pytest.mark.parametrize(("is_before", "purges"), [(True, 3), (False, 0), (False, 3)])
+def test_a_process_that_dies_around_a_purge_leaves_the_last_generations(path, is_before, purges, at_once):
+    assert Life(past_worker.main, path, is_before, purges).ended() == past_worker.DEATH
     with df.TaskHub(path, mode="kernel", keep_generations=1) as hub:
-        hub.add_orchestrator(leaf_again, name="leaf")
-        hub.add_orchestrator(rounds_again, name="rounds")
+        past_worker.register(hub)
         reached = generations(hub, "a")[-1]
         assert generations(hub, "a")[-2:] == [reached - 1, reached]
         while generations(hub, "a")[-1] < reached + 5:
