@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 import durablenb as df
 from durablenb.notebook.live.hub import LiveHub
 from durablenb.notebook.live.widget import LiveView
-from durablenb.notebook.page import STATIC
+from durablenb.notebook.static_files import STATIC
 from durablenb.notebook.themes import theme_css
 
 hub = cache(scenes.made)

@@ -128,7 +128,7 @@ class AgentDurability(BaseDurabilityCapability[Any]):
         return next(leaf for leaf in leaf_capabilities(capability) if isinstance(leaf, AgentDurability))
 
     def _bind_to_agent(self, agent: AbstractAgent[Any, Any]) -> None:
-        self.transports = JsonTransports(self)
+        self.transports = JsonTransports(self.dump_run, self.load_run, SPEC)
         self.operations = AgentOperations(self)
         super()._bind_to_agent(agent)
 

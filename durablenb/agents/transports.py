@@ -10,6 +10,7 @@ from pydantic_ai.durable_exec import (
     JSON_CODEC,
     CapabilityMethodDeclaration,
     CapabilityOperationParams,
+    DurabilityEngineSpec,
     DynamicToolsetCallToolParams,
     EventStreamHandlerParams,
     ModelCancelSuspendedResponseParams,
@@ -35,8 +36,6 @@ from durablenb.agents.stable_json import stable_json
 
 if TYPE_CHECKING:
     from pydantic_ai.toolsets import DynamicToolset
-
-    from durablenb.agents.durability import AgentDurability
 
 ParamsT = TypeVar("ParamsT")
 
@@ -65,14 +64,21 @@ class JsonTransports(ParameterTransports):
 
     Parameters
     ----------
-    durability
-        The agent's capability, which writes and reads run contexts.
+    dump_run, load_run
+        Writes a run context, and reads one.
+    engine_spec
+        The agent's engine, as pydantic-ai's messages name it.
     """
 
-    def __init__(self, durability: AgentDurability) -> None:
-        self._run = durability.dump_run
-        self._ctx = durability.load_run
-        self._spec = durability.engine_spec
+    def __init__(
+        self,
+        dump_run: Callable[[RunContext[Any]], Plain],
+        load_run: Callable[..., RunContext[Any]],
+        engine_spec: DurabilityEngineSpec,
+    ) -> None:
+        self._run = dump_run
+        self._ctx = load_run
+        self._spec = engine_spec
 
     # -- models ------------------------------------------------------------------------------------
 

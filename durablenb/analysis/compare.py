@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 from durablenb.analysis.calls import Call, read_calls
 from durablenb.analysis.conversation import read_conversation, spent_text
 from durablenb.analysis.figures import InstanceFigures
+from durablenb.analysis.fit_checker import last_execution
 from durablenb.analysis.history import History
-from durablenb.analysis.replays.fit_checker import last_execution
 from durablenb.analysis.run_time import RunTime, read_pauses, read_run_time, running_time
 from durablenb.analysis.text import lasting, plural, shortened, table_text
 from durablenb.analysis.value_text import failure_line, value_text

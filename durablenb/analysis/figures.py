@@ -436,7 +436,7 @@ class HubFigures(Saved):
         >>> axes = hub.plot_throughput()
         >>> axes.figure.savefig("throughput.pdf")  # doctest: +SKIP
         """
-        from durablenb.analysis.fleet import read_throughput  # only needed for pictures
+        from durablenb.analysis.throughput import read_throughput  # only needed for pictures
 
         with self._reader() as connection:
             throughput = read_throughput(connection)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from durablenb.analysis.calls import CALL_STATES, Call, CallState, read_calls, shared_name
 from durablenb.core.generations import GenerationCounter
@@ -21,6 +21,14 @@ from durablenb.model.events import (
     OrchestratorStarted,
     TaskKind,
 )
+
+
+class GraphView(NamedTuple):
+    """The display data of a graph: its line of text, its nodes and its edges, with their attributes."""
+
+    text: str
+    nodes: Mapping[str, Mapping[str, Any]]
+    edges: Sequence[tuple[str, str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 
@@ -36,14 +36,6 @@ class GraphLink:
     relation: LinkRelation
     count: int
     is_back: bool
-
-
-class GraphView(NamedTuple):
-    """The display data of a graph: its line of text, its nodes and its edges, with their attributes."""
-
-    text: str
-    nodes: Mapping[str, Mapping[str, Any]]
-    edges: Sequence[tuple[str, str, Mapping[str, Any]]]
 
 
 def graph_links(flow: ExecutionGraph) -> list[GraphLink]:

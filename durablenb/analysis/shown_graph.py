@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx
 
-from durablenb.analysis.networkx_graphs import GraphView
+from durablenb.analysis.graph import GraphView
 from durablenb.analysis.text import plural
 from durablenb.model.display import Displayed
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from durablenb.analysis.replays.fit_checker import FitChecker, ReplayCase, ReplayTargets
+from durablenb.analysis.fit_checker import FitChecker, ReplayCase, ReplayTargets
 from durablenb.analysis.replays.fit_report import Fit, FitReport, UpgradeReport
 from durablenb.analysis.replays.replay import Replay
 from durablenb.core.registry import Code

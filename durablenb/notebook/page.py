@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from durablenb.notebook.static_files import LIVE_SCRIPTS, LIVE_STYLES, static_text
 from durablenb.notebook.themes import theme_css
 
 if TYPE_CHECKING:
     from durablenb.hub.hub import Hub
     from durablenb.notebook.live.page_view import PageView
-
-STATIC = Path(__file__).parent / "static"
-"""The folder of the files for browsers."""
-
-LIVE_SCRIPTS = (
-    "tooltip.js",
-    "share.js",
-    "timeline_data.js",
-    "timeline_paint.js",
-    "timeline_lanes.js",
-    "timeline_workers.js",
-    "timeline_viewport.js",
-    "timeline_tip.js",
-    "timeline_cursor.js",
-    "timeline.js",
-    "live.js",
-)
-"""The parts of the module of all live views; a notebook takes a single text."""
-
-LIVE_STYLES = ("live.css", "share.css")
-"""The parts of their style sheet."""
 
 _FILES = {
     "/": ("text/html", ("page.html",)),
@@ -40,11 +19,6 @@ _FILES = {
     "/page/page.css": ("text/css", (*LIVE_STYLES, "page.css")),
     "/page/icon.svg": ("image/svg+xml", ("icon.svg",)),
 }
-
-
-def static_text(*names: str) -> str:
-    """Return the texts of files for browsers as one."""
-    return "".join((STATIC / name).read_text("utf-8") for name in names)
 
 
 class HubPage:

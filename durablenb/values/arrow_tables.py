@@ -6,7 +6,8 @@ import io
 import sys
 from typing import Any
 
-from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter, named_columns
+from durablenb.values.converter_kinds import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converters import named_columns
 from durablenb.values.encode_error import EncodeError
 from durablenb.values.writer import Encoder
 

@@ -16,7 +16,7 @@ from durablenb.model.payloads import Blob
 from durablenb.values.encode_error import EncodeError, describe_type
 
 if TYPE_CHECKING:
-    from durablenb.values.converters import BlobConverter, CellCodec
+    from durablenb.values.converter_kinds import BlobConverter, CellCodec
 
 CACHE_BYTES = 256 * 1024 * 1024
 """Default capacity of a cache; the newest blob stays even if it is larger."""

@@ -113,12 +113,15 @@ class ValueCodec:
                 return _within_limit(quick(value))
             return self._encoded(value, kind)
         except EncodeError as error:
-            reported = (find_cycle(value, self) or error) if error.is_too_deep else error
+            reported = (self._find_cycle(value) or error) if error.is_too_deep else error
             raise reported.as_error() from error.__cause__
         except RecursionError:
-            raise (find_cycle(value, self) or too_deep()).as_error() from None
+            raise (self._find_cycle(value) or too_deep()).as_error() from None
         except ValueError as error:
             raise find_unencodable(value, error).as_error() from None
+
+    def _find_cycle(self, value: object) -> EncodeError | None:
+        return find_cycle(value, self._types, self._blob_cache, self)
 
     def _encoded(self, value: object, kind: Kind) -> str:
         for checks_floats in (False, True):

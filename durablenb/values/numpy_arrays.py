@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from durablenb.values.converters import NUMPY_SCALARS, BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converter_kinds import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converters import NUMPY_SCALARS
 from durablenb.values.encode_error import EncodeError
 from durablenb.values.writer import Encoder, Writer, tagged
 

@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api.types import pandas_dtype
 
 from durablenb.values.arrow_tables import arrow_file
-from durablenb.values.converters import CellCodec
+from durablenb.values.converter_kinds import CellCodec
 from durablenb.values.encode_error import EncodeError
 
 _NOTES = b"durablenb"

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter, named_columns
+from durablenb.values.converter_kinds import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converters import named_columns
 from durablenb.values.encode_error import EncodeError
 from durablenb.values.numpy_arrays import bits
 from durablenb.values.pandas_columns import ColumnReader, ColumnWriter, is_numpy

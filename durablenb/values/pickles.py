@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from durablenb.model.errors import DurableError
-from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converter_kinds import BlobConverter, CellCodec, InlineConverter
 from durablenb.values.encode_error import EncodeError, describe_type
 from durablenb.values.writer import Encoder
 

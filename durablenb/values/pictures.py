@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converter_kinds import BlobConverter, CellCodec, InlineConverter
 from durablenb.values.encode_error import EncodeError
 from durablenb.values.writer import Encoder
 

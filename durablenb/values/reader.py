@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from durablenb.model.errors import DurableError, TypeNotRegisteredError
 from durablenb.model.payloads import LEFT_OUT_TAG, carried_blobs
 from durablenb.values.azure_envelopes import envelope_data, is_envelope
-from durablenb.values.converters import BlobConverter, InlineConverter, library_converter
+from durablenb.values.converter_kinds import BlobConverter, InlineConverter
+from durablenb.values.converters import library_converter
 from durablenb.values.payload_files import PayloadFolder
 from durablenb.values.rebuild import UnregisteredValue, build, restore
 from durablenb.values.standard_types import STANDARD_TYPES

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converter_kinds import BlobConverter, CellCodec, InlineConverter
 from durablenb.values.numpy_arrays import bits
 
 _PARTS = {

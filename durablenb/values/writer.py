@@ -16,8 +16,7 @@ from durablenb.values.standard_types import STANDARD_TYPES
 
 if TYPE_CHECKING:
     from durablenb.values.blob_cache import BlobCache
-    from durablenb.values.codec import ValueCodec
-    from durablenb.values.converters import CellCodec
+    from durablenb.values.converter_kinds import CellCodec
     from durablenb.values.type_registry import TypeRegistry
 
 Encoder = Callable[["Writer", Any, int], Any]
@@ -149,10 +148,12 @@ def too_deep() -> EncodeError:
 # -- the culprit, searched for after encoding has failed -------------------------------------------
 
 
-def find_cycle(value: object, codec: ValueCodec) -> EncodeError | None:
+def find_cycle(
+    value: object, types: TypeRegistry, blob_cache: BlobCache | None, cells: CellCodec
+) -> EncodeError | None:
     """Return the error for a value that contains itself, or another one that encoding it raises."""
     try:
-        _CycleFinder(codec).tree(value)
+        _CycleFinder(types, blob_cache, cells).tree(value)
     except EncodeError as error:
         return error
     except RecursionError:
@@ -165,8 +166,8 @@ class _CycleFinder(Writer):
 
     __slots__ = ("_enclosing",)
 
-    def __init__(self, codec: ValueCodec) -> None:
-        super().__init__(codec.types, codec.blob_cache, codec)
+    def __init__(self, types: TypeRegistry, blob_cache: BlobCache | None, cells: CellCodec) -> None:
+        super().__init__(types, blob_cache, cells)
         self._enclosing: set[int] = set()
 
     def tree(self, value: Any, depth: int = 0) -> Any:

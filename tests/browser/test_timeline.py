@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from durablenb.notebook.page import static_text
+from durablenb.notebook.static_files import static_text
 from durablenb.notebook.still.time_scale import Scale
 from durablenb.notebook.still.timeline_lanes import assign_rows
 from durablenb.notebook.words import lasting

@@ -221,10 +221,10 @@ def test_a_mistake_in_drawing_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     def broken(shown: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(display, "html_of", broken)
+    monkeypatch.setattr(display, "render_html", broken)
     assert set(bundle_of(handle)) == {"text/plain"}
     assert bundle_of(handle)["text/plain"].startswith("<chain chain: Completed>")
-    monkeypatch.setattr(display, "text_of", broken)
+    monkeypatch.setattr(display, "render_text", broken)
     assert bundle_of(handle) == {"text/plain": "<chain chain: Completed>"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import durablenb as df
-from durablenb.notebook import display
+from durablenb.notebook import rendering
 from tests.notebook.reading import SVG, Page, bundle_of
 from tests.notebook.scenes import stage
 
@@ -110,7 +110,7 @@ def test_a_million_characters_are_shown_from_their_beginning() -> None:
 def test_what_would_be_too_large_for_a_notebook_is_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     handle = stage().done("idle")
     assert set(bundle_of(handle)) == {"text/plain", "text/html"}
-    monkeypatch.setattr(display, "SIZE_LIMIT", 1_000)
+    monkeypatch.setattr(rendering, "SIZE_LIMIT", 1_000)
     assert set(bundle_of(handle)) == {"text/plain"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from durablenb.notebook import palette, svg
-from durablenb.notebook.page import STATIC
+from durablenb.notebook.static_files import STATIC
 from durablenb.notebook.themes import DARK, apply_theme, theme_css
 from tests.notebook.reading import page_of, scene
 from tests.notebook.scenes import SCENES, stage

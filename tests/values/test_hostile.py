@@ -15,7 +15,8 @@ from durablenb.model.errors import DurableError, NotSerializableError, StoreErro
 from durablenb.model.payloads import SIZE_LIMIT, Blob, Payload
 from durablenb.values import codec as codec_module
 from durablenb.values.codec import ValueCodec
-from durablenb.values.converters import LIBRARY_TAGS, BlobConverter, library_converter
+from durablenb.values.converter_kinds import BlobConverter
+from durablenb.values.converters import LIBRARY_TAGS, library_converter
 from durablenb.values.pickles import Pickled
 
 HASH = "0" * 64

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from durablenb.analysis.replays import experiments
-from durablenb.analysis.replays.sentences import walkthrough
-from durablenb.analysis.replays.steps import ReplaySteps
-from durablenb.analysis.text import plural
+from durablenb.analysis.replays.steps import ReplaySteps, Step
+from durablenb.analysis.text import plural, shortened
 from durablenb.core.registry import target_name
 from durablenb.core.trace import Trace, trace_execution
 from durablenb.engine.capture.output import CapturedOutput, capturing_for
@@ -225,10 +224,51 @@ class Replay(Saved, ReplaySteps):
     # -- as text ---------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        return walkthrough(self)
+        return _walkthrough(self)
 
     def __repr__(self) -> str:
         parts = [plural(len(self), "replay"), plural(len(self.trace.awaits), "await")]
         parts += ["the code doesn't fit"] * (not self.fits)
         parts += [f"a copy with {plural(len(self.changes), 'change')}"] * bool(self.changes)
         return f"<Replay of {self.instance_id}: {', '.join(parts)}>"
+
+
+_ENDS = 50
+_WIDTH = 110
+
+
+def _walkthrough(replay: Replay) -> str:
+    """Return the last replay as text: for each await the line, the changed variables and the answer."""
+    count = len(replay)
+    head = f"{replay.name} {replay.instance_id}:"
+    if not count:
+        return f"{head} its code has not run yet."
+    lines = [f"{head} {plural(count, 'episode')}."]
+    if count > 1:
+        lines[0] += " What follows replays them from the first line, as after a restart."
+    lines += [f"This is a copy: {change} The journal is as it was." for change in _sentences(replay.changes)]
+    total = replay.count(count)
+    source = {} if replay.source is None else replay.source.lines
+    for number in range(1, total + 1):
+        if _ENDS < number <= total - _ENDS:
+            if number == _ENDS + 1:
+                lines += ["", f"   …  {total - 2 * _ENDS:,} steps more; replay.steps() has them all"]
+            continue
+        lines += ["", *_step_lines(replay.step(count, number), source)]
+    lines += ["", replay.account]
+    return "\n".join(lines)
+
+
+def _step_lines(step: Step, source: dict[int, str]) -> list[str]:
+    code = source.get(step.line or 0, "").strip()
+    where = "" if step.line is None else f"line {step.line}: "
+    is_first = "" if step.is_replaying or step.verdict == "terminated" else "  (for the first time)"
+    lines = [shortened(f"{where}{code}", _WIDTH) + is_first]
+    lines += [f"{name} = {step.names[name]}" for name in step.changed]
+    lines += [f"{'muted' if step.is_replaying else 'printed'}: {line}" for line in step.printed]
+    lines += [step.sentence, *step.places]
+    return [f"{step.number:>4}  {lines[0]}", *(f"      {line}" for line in lines[1:])]
+
+
+def _sentences(changes: tuple[str, ...]) -> list[str]:
+    return [f"{'; '.join(changes)}."] if changes else []

@@ -1,12 +1,11 @@
-"""Sentences about the awaits of a replay, and a replay as text."""
+"""Sentences about the awaits of a replay."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from durablenb.analysis.text import plural, short_message, shortened
+from durablenb.analysis.text import short_message, shortened
 from durablenb.core.requests import describe_event, subject_name
 from durablenb.core.task_places import TaskPlace
 from durablenb.core.trace import MORE_CODE, Await, Trace
@@ -24,10 +23,6 @@ from durablenb.model.events import (
     TaskScheduled,
     TimerCreated,
 )
-
-if TYPE_CHECKING:
-    from durablenb.analysis.replays.replay import Replay
-    from durablenb.analysis.replays.steps import Step
 
 _AGAIN: dict[type[Event], str] = {
     TaskScheduled: "{} is not run again",
@@ -185,44 +180,3 @@ def _written_text(asked: Sequence[Event]) -> str:
 def _event_list(ids: Sequence[int]) -> str:
     shown = ", ".join(f"{event_id:,}" for event_id in ids[:_MOST]) + (", …" if len(ids) > _MOST else "")
     return f"event{'' if len(ids) == 1 else 's'} {shown}"
-
-
-_ENDS = 50
-_WIDTH = 110
-
-
-def walkthrough(replay: Replay) -> str:
-    """Return the last replay as text: for each await the line, the changed variables and the answer."""
-    count = len(replay)
-    head = f"{replay.name} {replay.instance_id}:"
-    if not count:
-        return f"{head} its code has not run yet."
-    lines = [f"{head} {plural(count, 'episode')}."]
-    if count > 1:
-        lines[0] += " What follows replays them from the first line, as after a restart."
-    lines += [f"This is a copy: {change} The journal is as it was." for change in _sentences(replay.changes)]
-    total = replay.count(count)
-    source = {} if replay.source is None else replay.source.lines
-    for number in range(1, total + 1):
-        if _ENDS < number <= total - _ENDS:
-            if number == _ENDS + 1:
-                lines += ["", f"   …  {total - 2 * _ENDS:,} steps more; replay.steps() has them all"]
-            continue
-        lines += ["", *_step_lines(replay.step(count, number), source)]
-    lines += ["", replay.account]
-    return "\n".join(lines)
-
-
-def _step_lines(step: Step, source: dict[int, str]) -> list[str]:
-    code = source.get(step.line or 0, "").strip()
-    where = "" if step.line is None else f"line {step.line}: "
-    is_first = "" if step.is_replaying or step.verdict == "terminated" else "  (for the first time)"
-    lines = [shortened(f"{where}{code}", _WIDTH) + is_first]
-    lines += [f"{name} = {step.names[name]}" for name in step.changed]
-    lines += [f"{'muted' if step.is_replaying else 'printed'}: {line}" for line in step.printed]
-    lines += [step.sentence, *step.places]
-    return [f"{step.number:>4}  {lines[0]}", *(f"      {line}" for line in lines[1:])]
-
-
-def _sentences(changes: tuple[str, ...]) -> list[str]:
-    return [f"{'; '.join(changes)}."] if changes else []

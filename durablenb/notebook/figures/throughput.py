@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
-from durablenb.analysis.fleet import Throughput
 from durablenb.analysis.text import shortened
+from durablenb.analysis.throughput import Throughput
 from durablenb.notebook.figures.axes import SERIES, add_legend, date_numbers, new_axes, show_dates, text_scale
 from durablenb.notebook.figures.colours import Colours
 from durablenb.notebook.palette import GREY, RED, SOLIDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from durablenb.notebook.display import render_html, render_text
+from durablenb.notebook.rendering import render_html, render_text
 
 REFRESH_SECONDS = 15.0
 """Seconds after which the still picture in the notebook is refreshed."""

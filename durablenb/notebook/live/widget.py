@@ -19,7 +19,7 @@ from durablenb.model.errors import DurableError
 from durablenb.notebook.live.refresh_loop import refresh_loop
 from durablenb.notebook.live.share_menu import ShareMenu
 from durablenb.notebook.live.static_fallback import StaticFallback
-from durablenb.notebook.page import LIVE_SCRIPTS, LIVE_STYLES, static_text
+from durablenb.notebook.static_files import LIVE_SCRIPTS, LIVE_STYLES, static_text
 from durablenb.notebook.svg import WIDTH
 from durablenb.notebook.themes import theme_css
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from durablenb.analysis.networkx_graphs import GraphView
+from durablenb.analysis.graph import GraphView
 from durablenb.notebook.html import card, heading, line, markup, picture
 from durablenb.notebook.palette import LOOKS, STATE_LOOKS, Look, draw_glyph, status_look
 from durablenb.notebook.still.graph import LINE

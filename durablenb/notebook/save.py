@@ -12,6 +12,7 @@ from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.model.display import SavedEntity
 from durablenb.notebook.palette import PILL, pill, status_look
+from durablenb.notebook.rendering import render_html, render_text
 from durablenb.notebook.still.entity import entity_card
 from durablenb.notebook.still.graph import graph_svg, instance_sentence
 from durablenb.notebook.still.saved_page import Data, instance_page, live_page, still_page
@@ -91,14 +92,10 @@ def pictures_in(html: str) -> list[str]:
 
 
 def _card(shown: object) -> str:
-    from durablenb.notebook.display import render_html  # which has the table of all cards, and `save`
-
     return render_html(shown.snapshot if isinstance(shown, SavedEntity) else shown) or ""
 
 
 def _title(shown: object) -> str:
-    from durablenb.notebook.display import render_text
-
     text = render_text(shown.snapshot if isinstance(shown, SavedEntity) else shown)
     return clean(text.partition("\n")[0]).strip("<>")
 
