@@ -85,15 +85,22 @@ _UNITS = (
 
 
 def lasting(duration: timedelta | float) -> str:
-    """Return a duration in one unit.
+    """Return a duration in one unit, and from two minutes on with the rest in the next smaller one.
 
     Examples
     --------
-    >>> [lasting(seconds) for seconds in (0, 0.0004, 0.012, 3.21, 61, 5400, 259200)]
-    ['0 s', '0.4 ms', '12 ms', '3.21 s', '61 s', '90 min', '72 h']
+    >>> [lasting(seconds) for seconds in (0, 0.0004, 0.012, 3.21, 61, 290, 5400, 7500, 259200)]
+    ['0 s', '0.4 ms', '12 ms', '3.21 s', '61 s', '4 min 50 s', '90 min', '2 h 5 min', '72 h']
     """
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if seconds < 1e-6:
         return "0 s"
-    size, unit = next((entry for entry in _UNITS if seconds >= entry[2]), _UNITS[-1])[:2]
-    return f"{seconds / size:.3g} {unit}" if seconds / size < 999.5 else f"{seconds / size:,.0f} {unit}"
+    index = next((i for i, (_, _, shortest) in enumerate(_UNITS) if seconds >= shortest), len(_UNITS) - 1)
+    size, unit, _ = _UNITS[index]
+    if size <= 1.0:
+        return f"{seconds / size:.3g} {unit}" if seconds / size < 999.5 else f"{seconds / size:,.0f} {unit}"
+    smaller, smaller_unit, _ = _UNITS[index + 1]
+    whole, rest = divmod(round(seconds / smaller), round(size / smaller))
+    if whole >= 120:  # days
+        return f"{seconds / size:,.0f} {unit}"
+    return f"{whole} {unit} {rest} {smaller_unit}" if rest else f"{whole} {unit}"

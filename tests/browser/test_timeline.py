@@ -40,9 +40,16 @@ def at(seconds: float) -> datetime:
 
 
 def test_durations_have_the_same_words(page: Page) -> None:
-    times = [0.0, 1e-6, 4e-4, 0.012, 0.9996, 1.0, 3.21, 61, 113.9, 114, 5_400, 6_840, 345_599, 345_600, 1e9]
+    times = [0.0, 1e-6, 4e-4, 0.012, 0.9996, 1.0, 3.21, 61, 113.9, 114, 290, 5_400, 6_839, 6_840]
+    times += [7_199.7, 7_500, 345_599, 345_600, 363_600, 119 * 86_400 + 50_000, 120 * 86_400 + 50_000, 1e9]
     words = page.evaluate("times => times.map((time) => lasting(time))", [time * 1e6 for time in times])
     assert words == [lasting(time) for time in times]
+
+
+def test_a_tick_has_the_units_that_its_step_needs(page: Page) -> None:
+    ticks = [(150, 30), (150.25, 0.05), (7_530, 30), (7_500, 300), (360_000, 3_600), (0.25, 0.05)]
+    words = page.evaluate("ticks => ticks.map(([time, step]) => lasting(time * 1e6, step))", ticks)
+    assert words == ["2 min 30 s", "2 min 30.25 s", "2 h 5 min 30 s", "2 h 5 min", "4 d 4 h", "250 ms"]
 
 
 @pytest.mark.parametrize("seed", range(4))

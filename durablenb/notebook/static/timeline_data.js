@@ -179,16 +179,38 @@ const UNITS = [
   [1, "s", 1],
   [1e-3, "ms", 0],
 ];
+const SECOND = 3; // in UNITS
+const DAY = 86_400;
 
-// A duration in one unit, as Python writes it; with a step, as exact as that.
+// A duration as Python writes it: in one unit, and from two minutes on with the rest in the next smaller one.
+// With a step, as exact as that.
 function lasting(time, step) {
   const seconds = time / 1e6;
   if (seconds < 1e-6) return step ? "0" : "0 s";
-  const [size, unit] = UNITS.find((one) => seconds >= one[2]);
-  const value = seconds / size;
-  const digits = step && Math.max(0, Math.ceil(-Math.log10(step / size) - 1e-9));
-  const text = step ? String(Number(value.toFixed(digits))) : String(Number(value.toPrecision(3)));
-  return `${value < 999.5 ? text : Math.round(value).toLocaleString("en")} ${unit}`;
+  const index = UNITS.findIndex((one) => seconds >= one[2]);
+  const [size, unit] = UNITS[index];
+  if (size <= 1) {
+    const value = seconds / size;
+    const text = step ? String(Number(value.toFixed(decimals(step / size)))) : String(Number(value.toPrecision(3)));
+    return `${value < 999.5 ? text : Math.round(value).toLocaleString("en")} ${unit}`;
+  }
+  if (!step && seconds >= 120 * DAY) return `${Math.round(seconds / DAY).toLocaleString("en")} d`;
+  const finest = step ? Math.max(index, UNITS.findIndex((one) => one[0] <= Math.max(step, 1))) : index + 1;
+  const grain = UNITS[finest][0] / 10 ** (step && finest === SECOND ? decimals(step) : 0);
+  let left = Math.round(seconds / grain); // in grains
+  const words = [];
+  for (let i = index; i <= finest && (left || i === index); i++) {
+    const grains = Math.round(UNITS[i][0] / grain);
+    const value = i < finest ? Math.floor(left / grains) : left / grains;
+    left -= value * grains;
+    if (value || i === index) words.push(`${value.toLocaleString("en", { maximumFractionDigits: 9 })} ${UNITS[i][1]}`);
+  }
+  return words.join(" ");
+}
+
+// The decimal places that a multiple of this number needs.
+function decimals(number) {
+  return Math.max(0, Math.ceil(-Math.log10(number) - 1e-9));
 }
 
 // The row of each of these [from, to], always the topmost free one; null if there are more rows than that.

@@ -51,7 +51,7 @@ def draw_generations(drawing: Drawing, count: int, generations: Sequence[tuple[G
     bottom = MARGIN - 6.0 + _HIGH
     drawing.text(MARGIN, bottom, words, size=SMALL, fill=MUTED)
     left = MARGIN + text_width(words, SMALL) + 12
-    room = drawing.width - MARGIN - left - text_width("99.9 min at most", SMALL) - 6
+    room = drawing.width - MARGIN - left - text_width("113 min 59 s at most", SMALL) - 6
     generations = generations[-max(int(room // _PITCH), 1) :]
     longest = max((one.took for one, _ in generations), default=timedelta())
     for index, (one, words) in enumerate(generations):
