@@ -36,9 +36,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Takes the tests, which stay to the end, out of what each collection of garbage goes through."""
+    """Takes the tests out of the collections of garbage, and makes the rare ones of all objects rarer.
+
+    A test process has a million objects that stay to its end: those collections took a twentieth of its time.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], 200)
 
 
 @pytest.fixture(autouse=True)
