@@ -75,6 +75,27 @@ def test_names_of_functions_dont_end_with_of():
     assert names == exceptions
 
 
+def test_no_class_sets_an_attribute_of_a_part():
+    """`self.part.x = ...` is a method of the part, or an argument of its constructor."""
+    exceptions = {
+        "self._close.atexit",  # of Python's `finalize`
+        "self._processes.own",  # of a `threading.local`
+        "self._uvicorn.should_exit",
+        "self.future._asyncio_future_blocking",  # as asyncio's protocol for futures demands
+        "self._codec.redact",  # a property
+    }
+    found = {
+        ast.unparse(node)
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and not isinstance(node.ctx, ast.Load)
+        and isinstance(node.value, ast.Attribute)
+        and ast.unparse(node.value.value) == "self"
+    }
+    assert found == exceptions
+
+
 def test_no_modules_wait_for_each_other_when_they_are_loaded():
     graph = {
         module: {

@@ -56,6 +56,10 @@ class FunctionCode:
         self.activities: set[CodeType] = set()
         """Activities that the function calls directly; calls inside them are not reported."""
 
+    def count_episode(self) -> None:
+        """Count an episode that is observed."""
+        self.episodes += 1
+
 
 _codes: WeakKeyDictionary[FunctionType, FunctionCode] = WeakKeyDictionary()
 

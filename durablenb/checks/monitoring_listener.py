@@ -32,7 +32,7 @@ class MonitoringListener(CallListener):
 
     def __enter__(self) -> Self:
         if not self.codes.episodes:
-            self.codes.episodes = 1
+            self.codes.count_episode()
             for code in self.codes.all:
                 _observe(code)
         self._before: MonitoringListener | None = getattr(_current, "listener", None)

@@ -39,7 +39,7 @@ class ProfileListener(CallListener):
     def __enter__(self) -> Self:
         self._is_on = self.codes.episodes < EPISODES and sys.getprofile() is None
         if self._is_on:
-            self.codes.episodes += 1
+            self.codes.count_episode()
             sys.setprofile(self._profile)
         return self
 

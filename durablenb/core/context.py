@@ -687,7 +687,7 @@ class DurableOrchestrationContext:
         >>> hub.run(countdown, 3)
         'lift-off'
         """
-        self._execution.continue_with = self._execution.codec.encode(input_, "input")
+        self._execution.continue_as_new(self._execution.codec.encode(input_, "input"))
 
     def get_input(self, expected_type: Any = None) -> Any:
         """Return the orchestration's input; each call decodes it again.
@@ -735,8 +735,7 @@ class DurableOrchestrationContext:
             )
         if text == self._execution.custom_status or self.will_continue_as_new:
             return
-        self._execution.custom_status = text
-        self._execution.request(actions.SetCustomStatus(text))
+        self._execution.set_custom_status(text)
 
     @property
     def custom_status(self) -> Any:

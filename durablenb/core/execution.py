@@ -28,7 +28,6 @@ from durablenb.core.tasks import AtomicTask, EntityTask, SubOrchestrationTask
 from durablenb.model import actions
 from durablenb.model.errors import TypeNotRegisteredError
 from durablenb.model.events import (
-    LEAVES_LOSERS,
     PLAIN_FAILURES,
     CodeAwaited,
     CustomStatusSet,
@@ -174,9 +173,18 @@ class Execution(OrchestratorCode):
             self.custom_status = event.status
         elif isinstance(event, ExecutionStarted):
             self.started = event
-            self.mailbox.leaves_losers = event.rules >= LEAVES_LOSERS
+            self.mailbox.follow_rules(event.rules)
             self.now = max(self.now, event.scheduled_start_time or event.timestamp)
             self.wake_up()
+
+    def continue_as_new(self, text: str) -> None:
+        """End with this episode, and start again with an input."""
+        self.continue_with = text
+
+    def set_custom_status(self, text: str) -> None:
+        """Request another custom status."""
+        self.custom_status = text
+        self.request(actions.SetCustomStatus(text))
 
     def resume(self, now: datetime, next_id: int) -> list[Event]:
         """Run an episode and return its events: `OrchestratorStarted` first, an outcome last if there is one.

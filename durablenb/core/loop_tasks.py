@@ -141,6 +141,14 @@ class MainTask(LoopTask):
             self.must_cancel = False
         return self._requests
 
+    def forget_cancel(self) -> None:
+        """Note that the awaited future raises the `CancelledError`, so that the execution needn't."""
+        self.must_cancel = False
+
+    def stop(self) -> None:
+        """Stop the await: its `CancelledError` comes, even if the request is taken back."""
+        self.is_stopped = True
+
     def cancellation(self) -> asyncio.CancelledError:
         """Return the error for the code; from then on, nothing is to be cancelled."""
         self.must_cancel = self.is_stopped = False

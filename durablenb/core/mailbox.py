@@ -14,7 +14,7 @@ from typing import Any
 
 from durablenb.core.tasks import ExternalEventTask, TaskBase, TaskState, WhenAnyTask, single_tasks
 from durablenb.model.actions import Action, SubscribeEvent, UnsubscribeEvent
-from durablenb.model.events import EventRaised
+from durablenb.model.events import LEAVES_LOSERS, EventRaised
 
 Wait = ExternalEventTask[Any]
 
@@ -37,8 +37,11 @@ class Mailbox:
         self._sweep_at = 64
         self._decided: list[WhenAnyTask] = []
         self._awaited: TaskBase[Any] | None = None
-        self.leaves_losers = False
-        """True if waits can be left; executions from before this rule serve the oldest wait."""
+        self._leaves_losers = False
+
+    def follow_rules(self, rules: int) -> None:
+        """Follow the rules of an execution: waits can be left, or else the oldest wait is served."""
+        self._leaves_losers = rules >= LEAVES_LOSERS
 
     @property
     def is_waiting(self) -> bool:
@@ -86,12 +89,12 @@ class Mailbox:
 
     def decided(self, task: WhenAnyTask) -> None:
         """Note that a ``task_any`` is decided: its other waits are of no interest any more."""
-        if self.leaves_losers:
+        if self._leaves_losers:
             self._decided.append(task)
 
     def awaits(self, task: TaskBase[Any]) -> None:
         """Note that the code awaits a task, whose waits are of interest again."""
-        if not self.leaves_losers:
+        if not self._leaves_losers:
             return
         self._awaited = task
         for wait in _waits_in(task) if self._left else ():
@@ -111,7 +114,7 @@ class Mailbox:
     def abandon(self, task: TaskBase[Any]) -> None:
         """Mark the waits in a task as left, since its await was interrupted."""
         self._awaited = None
-        for wait in _waits_in(task) if self.leaves_losers else ():
+        for wait in _waits_in(task) if self._leaves_losers else ():
             if _is_open(wait):
                 self._request(UnsubscribeEvent(_number(wait), is_left=True))
                 self._move(wait, self._waiters, self._left)
@@ -140,7 +143,7 @@ class Mailbox:
 
     def _first(self, key: str) -> Wait | None:
         waiters = self._waiters.get(key, ())
-        return next((wait for wait in waiters if not self.leaves_losers or self._is_wanted(wait)), None)
+        return next((wait for wait in waiters if not self._leaves_losers or self._is_wanted(wait)), None)
 
     def _is_wanted(self, task: TaskBase[Any]) -> bool:
         """Tell whether a wait is of interest: the code awaits it, or hasn't used it yet."""

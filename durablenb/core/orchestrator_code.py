@@ -121,9 +121,9 @@ class OrchestratorCode(Parent):
         task = self._awaited
         if isinstance(task, LoopWait):
             if task.future is not None and task.future.cancel():
-                self._loop.main.must_cancel = False  # the future raises it
+                self._loop.main.forget_cancel()  # the future raises it
         elif task is not None and not task._is_settled and self in task._parents:  # not cancelled twice
-            self._loop.main.is_stopped = True
+            self._loop.main.stop()
             self.leave(task, self)
             self.wake_up()
 

@@ -59,7 +59,7 @@ class CallQueue(Generic[C]):
         """Replace the limits. Calls that hold a place keep it."""
         self.concurrency = concurrency
         self.rate = rate
-        self._window.rate = rate
+        self._window.change(rate)
 
     def recall(self, starts: Iterable[tuple[datetime, datetime]]) -> None:
         """Count starts that were recorded before: when each call got its place, and when it began."""
@@ -194,6 +194,10 @@ class StartWindow:
         self._reserved = 0
         self._news: deque[tuple[datetime, bool]] = deque()
         """Starts that other threads have reported, and whether a place was reserved for each."""
+
+    def change(self, rate: tuple[int, timedelta] | None) -> None:
+        """Replace the limit; the starts of the last period count."""
+        self.rate = rate
 
     def reserve(self) -> None:
         """Count a call that will begin."""

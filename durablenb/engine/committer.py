@@ -142,8 +142,7 @@ class Committer:
         self._committing = locks.Lock()
         """Held by the thread that commits."""
         self._unsaved: list[WriteBatch] = []
-        self.has_leader = False
-        """True while a thread has the turn that calls `lead` when it has released it."""
+        self._has_leader = False
         self._must_lead = False
         self._thread: locks.Thread | None = None
         self._stop = locks.Event()
@@ -179,10 +178,14 @@ class Committer:
         # Checked after the put, so that either this thread or the ending one sees the other's change.
         if self._end is not None:
             self._refuse_rest(self._end)
-        elif is_awaited and self.has_leader:
+        elif is_awaited and self._has_leader:
             self._must_lead = True
         else:
             self.nudge()
+
+    def expect_leader(self, is_there: bool) -> None:
+        """Note whether a thread has the turn that calls `lead` when it has released it."""
+        self._has_leader = is_there
 
     def lead(self) -> None:
         """Commit what was left to the calling thread, unless another thread commits now.

@@ -152,6 +152,10 @@ class EngineLoop:
         for writer in self._side_writers:
             writer.forget(instance_ids, execution_ids)
 
+    def publish_address(self, address: Address | None) -> None:
+        """Note the address at which the hub is served; None if it isn't any more."""
+        self.address = address
+
     # -- messages --------------------------------------------------------------------------------
 
     def post(self, message: Message) -> None:
@@ -168,7 +172,8 @@ class EngineLoop:
             self._lock.release()
             self.post(message)
             return
-        self._is_applying_inline = self.committer.has_leader = True
+        self._is_applying_inline = True
+        self.committer.expect_leader(True)
         self._pace.note_work()
         try:
             self._state.apply(message)
@@ -181,7 +186,8 @@ class EngineLoop:
             self._break(error)
         finally:
             is_needed = self._needs_own_thread()
-            self._is_applying_inline = self.committer.has_leader = False
+            self._is_applying_inline = False
+            self.committer.expect_leader(False)
             self._lock.release()
         if is_needed:
             self.post(Wake())
@@ -250,7 +256,7 @@ class EngineLoop:
         with self._lock:
             self._rebuild_if_damaged()
             self._apply_messages()
-            self.committer.has_leader = self._thread is not None and self._inbox.is_empty
+            self.committer.expect_leader(self._thread is not None and self._inbox.is_empty)
             try:
                 if self._state.has_work:
                     self._pace.note_work()
@@ -263,7 +269,7 @@ class EngineLoop:
                     self._state.flush()
                 raise
             finally:
-                self.committer.has_leader = False
+                self.committer.expect_leader(False)
             if self.waiters:
                 self.jump()
 

@@ -89,7 +89,7 @@ class StreamReader(TextStream):
             with contextlib.suppress(RuntimeError):  # the loop is closed, and so nothing waits in it
                 loop.call_soon_threadsafe(arrived.set)
 
-        self._pieces.on_arrival = wake
+        self._pieces.call_on_arrival(wake)
         try:
             while self._pieces.queue.empty():
                 seconds = seconds_left(self._id, self._deadline, self._timeout)
@@ -99,7 +99,7 @@ class StreamReader(TextStream):
                 except TimeoutError:
                     check_not_blocked(self._engine, self._id)
         finally:
-            self._pieces.on_arrival = None
+            self._pieces.call_on_arrival(None)
 
     def close(self) -> None:
         """Read no more pieces."""

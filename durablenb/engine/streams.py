@@ -18,13 +18,16 @@ class Pieces:
     def __init__(self) -> None:
         self.queue: locks.Queue[StreamPiece | None] = locks.Queue()
         """The pieces; None comes last."""
-        self.on_arrival: Callable[[], None] | None = None
-        """Is called, from any thread, after a piece was added."""
+        self._on_arrival: Callable[[], None] | None = None
+
+    def call_on_arrival(self, callback: Callable[[], None] | None) -> None:
+        """Call this, from any thread, after each piece that is added; None for no call."""
+        self._on_arrival = callback
 
     def put(self, piece: StreamPiece | None) -> None:
         """Add a piece."""
         self.queue.put(piece)
-        on_arrival = self.on_arrival
+        on_arrival = self._on_arrival
         if on_arrival is not None:
             on_arrival()
 

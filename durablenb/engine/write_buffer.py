@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from durablenb.core.ports.store import HistoryBundle, Record
 from durablenb.engine.committer import (
@@ -54,7 +55,7 @@ class WriteBuffer:
     def forget(self, name: str | None) -> None:
         """Forget the calls of an activity, or all calls, after all that was written before."""
         self.flush()
-        self._batch.pending_forget = PendingForget(name)
+        self._batch = replace(self._batch, pending_forget=PendingForget(name))
         self.flush()
 
     def keep(self, source: Source) -> None:
@@ -76,12 +77,12 @@ class WriteBuffer:
     ) -> None:
         """Delete instances and executions, after all that was written before and before all that follows."""
         self.flush()
-        self._batch.pending_purge = PendingPurge(instance_ids, execution_ids, needed)
+        self._batch = replace(self._batch, pending_purge=PendingPurge(instance_ids, execution_ids, needed))
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], reply: Reply) -> None:
         """Write histories from elsewhere, after all that was written before, and answer."""
         self.flush()
-        self._batch.pending_import = PendingImport(bundle, imports, self.seq)
+        self._batch = replace(self._batch, pending_import=PendingImport(bundle, imports, self.seq))
         self.seq += len(bundle.records)
         self._batch.replies.append((reply, None))
         self.flush()

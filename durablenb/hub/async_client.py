@@ -289,9 +289,9 @@ class DurableOrchestrationClient:
         """The address at which the hub is served; None if it isn't."""
         return self._client.address
 
-    @address.setter
-    def address(self, address: Address | None) -> None:
-        self._client.address = address
+    def publish_address(self, address: Address | None) -> None:
+        """Note the address at which the hub is served; None if it isn't any more."""
+        self._client.publish_address(address)
 
     def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
         """Return the URLs by which an instance is managed, by Azure's names."""

@@ -80,9 +80,9 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         """The address at which the hub is served; None if it isn't."""
         return self._control.address
 
-    @address.setter
-    def address(self, address: Address | None) -> None:
-        self._control.address = address
+    def publish_address(self, address: Address | None) -> None:
+        """Note the address at which the hub is served; None if it isn't any more."""
+        self._control.publish_address(address)
 
     # -- starting and steering -------------------------------------------------------------------
 

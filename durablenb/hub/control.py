@@ -106,12 +106,19 @@ class Control(ABC):
     """
 
     clock: MovableClock
-    address: Address | None = None
-    """The address at which the hub is served; None if it isn't."""
     is_read_only = False
     """True if every command is refused."""
     does_work_in_caller = False
     """True if instances run only while a caller waits for them, in the caller's thread."""
+
+    @property
+    def address(self) -> Address | None:
+        """The address at which the hub is served; None if it isn't."""
+        return None
+
+    def publish_address(self, address: Address | None) -> None:
+        """Note the address at which the hub is served; None if it isn't any more."""
+        raise NotImplementedError("only a hub that is open in this process is served")
 
     @abstractmethod
     def request(self, command: Any) -> Any:

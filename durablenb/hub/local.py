@@ -205,9 +205,9 @@ class EngineControl(Control):
         """The address at which the hub is served; None if it isn't."""
         return self.engine.address
 
-    @address.setter
-    def address(self, address: Address | None) -> None:
-        self.engine.address = address
+    def publish_address(self, address: Address | None) -> None:
+        """Note the address at which the hub is served; None if it isn't any more."""
+        self.engine.publish_address(address)
 
     @property
     def does_work_in_caller(self) -> bool:  # type: ignore[override]  # a constant elsewhere

@@ -83,7 +83,7 @@ class Server(Displayed):
         self._thread = threading.Thread(target=self._run, name="durablenb-http", daemon=True)
         self._thread.start()
         self._uvicorn.is_up.wait()
-        client.address = self.address
+        client.publish_address(self.address)
         announce(self.url)
 
     def _run(self) -> None:
@@ -137,7 +137,7 @@ class Server(Displayed):
         if self._thread is not threading.current_thread():
             self._ended.wait(CLOSING_SECONDS + 2)
         if self._client.address is self.address:
-            self._client.address = None
+            self._client.publish_address(None)
             self._announce(None)
 
     def __enter__(self) -> Self:

@@ -256,9 +256,9 @@ def _led(committer: Committer, seq: int) -> Future[str]:
     reply: Future[str] = Future()
 
     def lead():
-        committer.has_leader = True
+        committer.expect_leader(True)
         committer.submit(WriteBatch(records=[_record(seq)], replies=[(reply, "done")]), is_awaited=True)
-        committer.has_leader = False
+        committer.expect_leader(False)
         committer.lead()
 
     leader = threading.Thread(target=lead, name="leader")
@@ -310,7 +310,7 @@ def test_a_commit_that_fails_for_the_leader_is_tried_again_by_the_committers_thr
 def test_a_batch_left_to_a_leader_that_waits_for_it_itself_is_committed_meanwhile():
     store = SlowStore()
     committer = _started(store)
-    committer.has_leader = True
+    committer.expect_leader(True)
     committer.submit(WriteBatch(records=[_record(1)]), is_awaited=True)
     committer.drain()
     assert store.transactions == [[1]]

@@ -366,6 +366,7 @@ CLIENT_PLAIN = {
     "signal_message",
     "create_http_management_payload",
     "served_at",
+    "publish_address",
 }
 
 

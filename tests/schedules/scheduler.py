@@ -28,7 +28,7 @@ ENGINE = str(Path(durablenb.engine.__file__).parent)
 
 MARKED = re.compile(
     r"\b(_heap|open|completions?|_promises|_lock|_inbox|_queue|_is_\w+|_defect|_sleeps_until|_waiting|_unsaved|"
-    r"_committed|_committing|_submitted|_end|_bell|_must_lead|has_leader|lead|next_job|is_free|_records_\w+|"
+    r"_committed|_committing|_submitted|_end|_bell|_must_lead|_has_leader|lead|next_job|is_free|_records_\w+|"
     r"failure|waiters|replies|pending)\b"
 )
 """Names of what one thread leaves for another: a line with one of them is preempted more often."""

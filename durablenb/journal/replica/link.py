@@ -100,6 +100,10 @@ class Link:
         self._transport = HttpTransport()
         self.is_closed = False
 
+    def close(self) -> None:
+        """Send no more requests."""
+        self.is_closed = True
+
     def get(self, *parts: str, query: Query = (), headers: Mapping[str, str] | None = None) -> Reply:
         """Send a request that only reads, and send it again if the server doesn't answer."""
         return self._again(lambda: self.send("GET", *parts, query=query, headers=headers))

@@ -326,7 +326,7 @@ class ServedJournal(Journal):
 
     def close(self) -> None:
         """Close the connection, and release the copies; closing it twice does nothing."""
-        self.link.is_closed = True
+        self.link.close()
         with self._lock:
             histories = [*self._histories.values()]
             self._histories.clear()

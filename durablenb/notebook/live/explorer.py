@@ -213,7 +213,7 @@ class LiveExplorer(LiveView):
             or position.is_at(self._stops)
             or self._quiz.hides(position.replay, position.step)
         ):
-            self._player.is_on = False
+            self._player.stop()
         return True
 
     # -- selection -------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ class LiveExplorer(LiveView):
     # -- going -----------------------------------------------------------------------------------
 
     def _moved(self) -> None:
-        self._player.is_on = False
+        self._player.stop()
         self._history.follow()
 
     def do_go(self, id: str = "", **_: Any) -> None:
@@ -289,9 +289,9 @@ class LiveExplorer(LiveView):
         if event is None:
             raise ValueError(f"There is no event {number}.")
         if self._history.chosen == number:
-            self._history.chosen = None
+            self._history.choose(None)
             return
-        self._history.chosen = number
+        self._history.choose(number)
         self._position.go_to_event(number)
         self._moved()
         self._select(self._call_key(event) or "")
@@ -309,10 +309,10 @@ class LiveExplorer(LiveView):
             self._position.go_to(self._position.chosen, int(value))
             self._moved()
         elif name == "speed" and value in SPEEDS:
-            self._player.speed = value
+            self._player.set_speed(value)
         elif name == "execution":
             self._model.choose(int(value))
-            self._history.chosen = None
+            self._history.choose(None)
             self._moved()
 
     # -- stopping and guessing -------------------------------------------------------------------
@@ -370,7 +370,7 @@ class LiveExplorer(LiveView):
 
     def _show_copy(self) -> None:
         self._moved()
-        self._history.chosen = None
+        self._history.choose(None)
         self._model.show_copy()
 
 

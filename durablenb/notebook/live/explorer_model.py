@@ -163,7 +163,7 @@ class ExplorerModel:
             self.what_if, self.position, self._seen = WhatIf(replay), Position(replay), len(replay)
             return
         has_parted = self.what_if.original.fits and not replay.fits
-        self.what_if.original = replay
+        self.what_if.refresh(replay)
         if self.what_if.is_copy:
             return
         stays, before = not (self.position.is_last or has_parted), self.position

@@ -33,6 +33,10 @@ class HistoryPane:
         self.chosen: int | None = None
         """The id of the clicked event."""
 
+    def choose(self, event_id: int | None) -> None:
+        """Choose the clicked event, or none."""
+        self.chosen = event_id
+
     def turn(self, first: int) -> None:
         """Show the events from this index on, until the step changes."""
         self._first = max(first, 0)

@@ -97,9 +97,12 @@ class HubList(LiveView):
         self._fleet = Fleet({}, ())
         self.pane = InstancesTable(hub._relation, self._journal)
         self._entities = EntitiesTable(hub._relation)
-        self.whole: StaticFallback | None = None
-        """The displayed widget, which contains this one."""
+        self._whole: StaticFallback | None = None
         super().__init__(afterwards=self._journal.after_kernel, **traits)
+
+    def join(self, whole: StaticFallback) -> None:
+        """Become a part of the widget that is displayed."""
+        self._whole = whole
 
     def shared(self, form: str) -> Hub:
         """Return the hub, which is saved or copied."""
@@ -116,7 +119,7 @@ class HubList(LiveView):
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the table and of the figures, if anything was written or requested."""
         self._journal.follow()
-        is_displayed = self.whole is not None and self.whole.is_displayed
+        is_displayed = self._whole is not None and self._whole.is_displayed
         written = (*self._journal.version(), self._queue_states(), is_displayed)
         is_new, self._written = written != self._written, written
         is_due = time.monotonic() - self._drawn_at >= TICK
@@ -155,7 +158,7 @@ class HubList(LiveView):
             "head": markup(
                 row(
                     markup("<b>", line(hub_words(shown.text)), "</b>"),
-                    keep_button(is_displayed=self.whole is not None and self.whole.is_displayed),
+                    keep_button(is_displayed=self._whole is not None and self._whole.is_displayed),
                 ),
                 markup('<p class="dnb-note">', line(words, 400), "</p>") if words else "",
             ),
@@ -180,18 +183,18 @@ class HubList(LiveView):
 
     def refresh_still(self) -> None:
         """Refresh the still picture of the displayed widget."""
-        if self.whole is not None:
-            self.whole.refresh_still()
+        if self._whole is not None:
+            self._whole.refresh_still()
 
     def refresh_still_now(self) -> None:
         """Refresh it now."""
-        if self.whole is not None:
-            self.whole.refresh_still_now()
+        if self._whole is not None:
+            self._whole.refresh_still_now()
 
     def do_keep(self, **_: Any) -> None:
         """Replace the displayed widget by its still picture."""
-        if self.whole is not None:
-            self.whole.freeze()
+        if self._whole is not None:
+            self._whole.freeze()
 
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""
@@ -239,7 +242,7 @@ class LiveHub(StaticFallback, ipywidgets.VBox):  # type: ignore[misc]  # ipywidg
         """The view of the clicked entity."""
         super().__init__([self.list])
         self.list.observe(self._open, ["selected"])
-        self.list.whole = self
+        self.list.join(self)
 
     @property
     def sql(self) -> str:

@@ -497,8 +497,7 @@ class LiveInstance(InstanceCommands):
 
     def do_path(self, **_: Any) -> None:
         """Show or hide the critical path."""
-        self._timeline.shows_path = not self._timeline.shows_path
-        self._timeline.path = frozenset(self._critical_path()) if self._timeline.shows_path else frozenset()
+        self._timeline.mark_path(None if self._timeline.shows_path else frozenset(self._critical_path()))
 
     def _critical_path(self) -> Iterable[tuple[int, int]]:
         sql = f"select span_id from critical_path({quoted(self._handle.id)})"

@@ -171,6 +171,14 @@ class Player:
         """Start playing; the first step is due after one interval."""
         self.is_on, self._moved_at = True, self.ticks()
 
+    def stop(self) -> None:
+        """Stop playing."""
+        self.is_on = False
+
+    def set_speed(self, speed: str) -> None:
+        """Set the speed, one of `SPEEDS`."""
+        self.speed = speed
+
     def is_due(self) -> bool:
         """Return whether a step is due; if so, the next one is due one interval later."""
         now = self.ticks()

@@ -35,6 +35,10 @@ class TimelinePane:
         elif name == "state":
             self.state = value
 
+    def mark_path(self, path: frozenset[tuple[int, int]] | None) -> None:
+        """Mark the calls of the critical path; None for no mark."""
+        self.shows_path, self.path = path is not None, path or frozenset()
+
     def want(self, feed: object) -> None:
         """Send all rows with the next news: a page has none, or has missed some."""
         if feed == self._feed.id:

@@ -21,6 +21,10 @@ class WhatIf:
         self._handle: Any = None
         self.original = original
 
+    def refresh(self, original: Replay) -> None:
+        """Take the replays of a longer history."""
+        self.original = original
+
     @property
     def shown(self) -> Replay:
         """The newest copy, or the original."""
