@@ -41,13 +41,14 @@ class Lab:
         for (kind, name), function in self._functions.items():
             self._register(kind, name, function)
 
-    def restart(self, *, without: tuple[str, ...] = (), **changed: Any) -> None:
-        """As after the end of a kernel; `changed` are orchestrators that were edited meanwhile."""
+    def restart(self, instance_id: Any = None, *, without: tuple[str, ...] = (), **changed: Any) -> Any:
+        """Close and open it, as in a new kernel, with the orchestrators in `changed` edited; return the handle."""
         self.hub.close()
         self._functions = {key: f for key, f in self._functions.items() if key[1] not in without}
         for name, function in changed.items():
             self._functions["orchestrator", name] = function
         self.open()
+        return None if instance_id is None else self.hub.handle(instance_id)
 
     def close(self) -> None:
         self.hub.close()
@@ -100,11 +101,22 @@ class Lab:
     def _register(self, kind, name, function):
         getattr(self.hub, f"add_{kind}")(function, name)
 
-    def start(self, *args: Any, **options: Any) -> df.Handle:
-        return self.hub.start(*args, **options)
+    def start(self, orchestrator: Any, *args: Any, **options: Any) -> df.Handle:
+        """Start an orchestration; a function that isn't registered yet is registered first."""
+        if callable(orchestrator):
+            name = orchestrator.__name__
+            if self._functions.get(("orchestrator", name)) is not orchestrator:
+                self.orchestrator(orchestrator)
+        return self.hub.start(orchestrator, *args, **options)
 
     def run(self, *args: Any, **options: Any) -> Any:
-        return self.hub.start(*args, **options).result(PATIENCE)
+        return self.start(*args, **options).result(PATIENCE)
+
+    def begin(self, *args: Any, **options: Any) -> df.Handle:
+        """Start an orchestration, and let it run to where it waits."""
+        handle = self.start(*args, **options)
+        self.settle()
+        return handle
 
     def settle(self) -> None:
         """Lets everything happen that can happen before time passes or somebody asks for something."""

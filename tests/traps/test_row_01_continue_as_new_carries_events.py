@@ -18,7 +18,6 @@ def collector(context):
 
 
 def test_row_01_events_in_the_final_batch_are_carried_over(lab):
-    lab.orchestrator(collector)
     handle = lab.start(collector)
     for item in ("a", "b", "c", "last"):
         handle.raise_event("item", item)
@@ -26,7 +25,6 @@ def test_row_01_events_in_the_final_batch_are_carried_over(lab):
 
 
 def test_row_01_fifty_events_outlive_fifty_executions_in_order(lab):
-    lab.orchestrator(collector)
     handle = lab.start(collector)
     items = [*range(49), "last"]
     for item in items:
@@ -36,7 +34,6 @@ def test_row_01_fifty_events_outlive_fifty_executions_in_order(lab):
 
 
 def test_row_01_events_behind_the_awaited_one_are_carried_over(lab):
-    @lab.orchestrator
     def gate(context):
         if context.get_input() is None:
             yield context.wait_for_external_event("go")
@@ -44,8 +41,7 @@ def test_row_01_events_behind_the_awaited_one_are_carried_over(lab):
             return None
         return (yield context.task_all([context.wait_for_external_event("item") for _ in range(3)]))
 
-    handle = lab.start(gate)
-    lab.settle()
+    handle = lab.begin(gate)
     handle.suspend()  # so that all four are in one batch
     for name, data in (("item", 1), ("go", None), ("item", 2), ("item", 3)):
         handle.raise_event(name, data)
@@ -54,7 +50,6 @@ def test_row_01_events_behind_the_awaited_one_are_carried_over(lab):
 
 
 def test_row_01_an_event_that_arrives_in_the_middle_of_the_transition_is_carried_over(lab):
-    @lab.orchestrator
     def busy(context):
         if context.get_input() == "second":
             return (yield context.wait_for_external_event("item"))
@@ -74,7 +69,6 @@ def test_row_01_an_event_that_arrives_in_the_middle_of_the_transition_is_carried
 
 
 def test_row_01_events_that_come_while_a_timer_runs_between_are_kept(lab):
-    @lab.orchestrator
     def polite(context):
         taken = context.get_input() or []
         if len(taken) == 3:
@@ -83,15 +77,13 @@ def test_row_01_events_that_come_while_a_timer_runs_between_are_kept(lab):
         taken.append((yield context.wait_for_external_event("item")))
         context.continue_as_new(taken)
 
-    handle = lab.start(polite)
-    lab.settle()
+    handle = lab.begin(polite)
     for item in (1, 2, 3):
         handle.raise_event("item", item)
     assert handle.result(10) == [1, 2, 3]
 
 
 def test_row_01_an_event_that_was_handed_over_but_not_looked_at_is_carried_over(lab):
-    @lab.orchestrator
     def racer(context):
         if context.get_input() is None:
             first, second = (context.wait_for_external_event(name) for name in ("a", "b"))
@@ -100,8 +92,7 @@ def test_row_01_an_event_that_was_handed_over_but_not_looked_at_is_carried_over(
             return None
         return [context.get_input(), (yield context.wait_for_external_event("b"))]
 
-    handle = lab.start(racer)
-    lab.settle()
+    handle = lab.begin(racer)
     handle.suspend()
     handle.raise_event("a", 1)
     handle.raise_event("b", 2)
@@ -110,7 +101,6 @@ def test_row_01_an_event_that_was_handed_over_but_not_looked_at_is_carried_over(
 
 
 def test_row_01_the_loser_of_a_race_with_a_timer_is_carried_over(lab):
-    @lab.orchestrator
     def racer(context):
         if context.get_input() is None:
             timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
@@ -119,8 +109,7 @@ def test_row_01_the_loser_of_a_race_with_a_timer_is_carried_over(lab):
             return None
         return [context.get_input(), (yield context.wait_for_external_event("item"))]
 
-    handle = lab.start(racer)
-    lab.settle()
+    handle = lab.begin(racer)
     handle.suspend()
     lab.advance(hours=2)
     handle.raise_event("item", "late")
@@ -129,7 +118,6 @@ def test_row_01_the_loser_of_a_race_with_a_timer_is_carried_over(lab):
 
 
 def test_row_01_events_of_several_names_keep_the_order_in_which_they_were_raised(lab):
-    @lab.orchestrator
     def sorter(context):
         if context.get_input() is None:
             yield context.wait_for_external_event("go")
@@ -147,7 +135,6 @@ def test_row_01_events_of_several_names_keep_the_order_in_which_they_were_raised
 
 
 def test_row_01_an_event_that_was_seen_is_not_delivered_again(lab):
-    @lab.orchestrator
     def once(context):
         if context.get_input() is None:
             yield context.wait_for_external_event("item")
@@ -164,7 +151,6 @@ def test_row_01_an_event_that_was_seen_is_not_delivered_again(lab):
 
 
 def test_row_01_events_are_carried_over_by_an_execution_that_never_waits(lab):
-    @lab.orchestrator
     def hasty(context):
         if context.get_input() < 3:
             context.continue_as_new(context.get_input() + 1)
@@ -177,7 +163,6 @@ def test_row_01_events_are_carried_over_by_an_execution_that_never_waits(lab):
 
 
 def test_row_01_carried_events_are_in_the_file_with_the_new_execution(disk):
-    disk.orchestrator(collector)
     handle = disk.start(collector, instance_id="c")
     for item in ("a", "b"):
         handle.raise_event("item", item)
@@ -185,14 +170,12 @@ def test_row_01_carried_events_are_in_the_file_with_the_new_execution(disk):
     handle.suspend()
     handle.raise_event("item", "c")
     handle.raise_event("item", "last")
-    disk.restart()
-    handle = disk.hub.handle("c")
+    handle = disk.restart("c")
     handle.resume()
     assert handle.result(10) == ["a", "b", "c", "last"]
 
 
 def test_row_01_an_unseen_event_survives_a_restart_between_executions(disk):
-    @disk.orchestrator
     def gate(context):
         if context.get_input() is None:
             yield context.wait_for_external_event("go")
@@ -200,14 +183,11 @@ def test_row_01_an_unseen_event_survives_a_restart_between_executions(disk):
             return None
         return (yield context.wait_for_external_event("item"))
 
-    handle = disk.start(gate, instance_id="g")
-    disk.settle()
+    handle = disk.begin(gate, instance_id="g")
     handle.suspend()
     handle.raise_event("item", "kept")
     handle.raise_event("go")
-    disk.restart()
-    handle = disk.hub.handle("g")
+    handle = disk.restart("g")
     handle.resume()
     disk.hub.step()  # the episode that continues as new
-    disk.restart()
-    assert disk.hub.handle("g").result(10) == "kept"
+    assert disk.restart("g").result(10) == "kept"

@@ -9,7 +9,6 @@ from tests.traps.lab import counted, kinds
 
 
 def test_row_02_a_timer_of_the_last_execution_does_not_fire_into_the_next(lab):
-    @lab.orchestrator
     def again(context):
         now = context.current_utc_datetime
         if context.get_input() is None:
@@ -29,7 +28,6 @@ def test_row_02_an_activity_of_the_last_execution_does_not_answer_in_the_next(la
     def name(text):
         return text
 
-    @lab.orchestrator
     def again(context):
         asked = context.call_activity(name, context.get_input() or "old")
         if context.get_input() is None:
@@ -45,7 +43,6 @@ def test_row_02_an_activity_of_the_last_execution_does_not_answer_in_the_next(la
 def test_row_02_a_result_from_before_a_recovery_does_not_answer_in_the_next(kernel):
     kernel.activity(lambda text: text, "echo")
 
-    @kernel.orchestrator
     def again(context):
         answer = yield context.call_activity("echo", context.get_input() or "old")
         if context.get_input() is None:
@@ -68,7 +65,6 @@ def test_row_02_a_child_of_the_last_execution_does_not_answer_in_the_next(lab):
     def child(context):
         return (yield context.wait_for_external_event("answer"))
 
-    @lab.orchestrator
     def again(context):
         generation = context.get_input() or 0
         asked = context.call_sub_orchestrator(child, None, f"child-{generation}")
@@ -77,8 +73,7 @@ def test_row_02_a_child_of_the_last_execution_does_not_answer_in_the_next(lab):
             return None
         return (yield asked)
 
-    handle = lab.start(again)
-    lab.settle()
+    handle = lab.begin(again)
     lab.client.raise_event("child-0", "answer", "old")
     lab.client.wait_for_completion("child-0", 10)
     assert handle.status().runtime_status == "Running"
@@ -87,7 +82,6 @@ def test_row_02_a_child_of_the_last_execution_does_not_answer_in_the_next(lab):
 
 
 def test_row_02_a_timer_works_in_each_execution(lab):
-    @lab.orchestrator
     def ticking(context):
         began, ticks = context.get_input()
         if ticks == 5:
@@ -100,7 +94,6 @@ def test_row_02_a_timer_works_in_each_execution(lab):
 
 
 def test_row_02_a_thousand_executions_in_a_tight_loop_come_to_their_end(kernel):
-    @kernel.orchestrator
     def loop(context):
         if context.get_input() == 1_000:
             return "done"
@@ -112,11 +105,9 @@ def test_row_02_a_thousand_executions_in_a_tight_loop_come_to_their_end(kernel):
 
 
 def test_row_02_an_endless_loop_leaves_others_their_turn_and_can_be_terminated(lab):
-    @lab.orchestrator
     def endless(context):
         context.continue_as_new(None)
 
-    @lab.orchestrator
     def short(context):
         return (yield context.call_sub_orchestrator(shorter))
 
@@ -138,7 +129,6 @@ def test_row_02_a_child_that_continues_as_new_answers_its_parent_at_its_end(lab)
             return seen
         context.continue_as_new(seen)
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, []))
 
@@ -146,7 +136,6 @@ def test_row_02_a_child_that_continues_as_new_answers_its_parent_at_its_end(lab)
 
 
 def test_row_02_what_belongs_to_the_instance_is_kept(lab):
-    @lab.orchestrator
     def again(context):
         if context.get_input() < 2:
             yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
@@ -167,7 +156,6 @@ def test_row_02_what_belongs_to_the_instance_is_kept(lab):
 
 
 def test_row_02_the_history_of_each_execution_begins_at_one(lab):
-    @lab.orchestrator
     def again(context):
         if context.get_input() is None:
             context.continue_as_new(1)
@@ -189,7 +177,6 @@ def test_row_02_what_is_asked_for_after_continue_as_new_is_ignored(lab):
     def never(text):
         ran.append(text)
 
-    @lab.orchestrator
     def again(context):
         if context.get_input() == 1:
             return "second"
@@ -207,7 +194,6 @@ def test_row_02_what_is_asked_for_after_continue_as_new_is_ignored(lab):
 
 
 def test_row_02_the_last_of_several_calls_counts(lab):
-    @lab.orchestrator
     def again(context):
         if context.get_input():
             return context.get_input()
@@ -218,7 +204,6 @@ def test_row_02_the_last_of_several_calls_counts(lab):
 
 
 def test_row_02_an_exception_after_continue_as_new_fails_the_orchestration(lab):
-    @lab.orchestrator
     def again(context):
         context.continue_as_new(1)
         raise ValueError("after all not")
@@ -228,7 +213,6 @@ def test_row_02_an_exception_after_continue_as_new_fails_the_orchestration(lab):
 
 
 def test_row_02_finally_blocks_of_the_old_execution_get_nothing_done(lab):
-    @lab.orchestrator
     def again(context):
         if context.get_input():
             return "second"
@@ -244,7 +228,6 @@ def test_row_02_finally_blocks_of_the_old_execution_get_nothing_done(lab):
 
 
 def test_row_02_execution_goes_on_in_the_right_one_after_a_restart(disk):
-    @disk.orchestrator
     def again(context):
         now = context.current_utc_datetime
         if context.get_input() is None:
@@ -254,16 +237,13 @@ def test_row_02_execution_goes_on_in_the_right_one_after_a_restart(disk):
         yield context.create_timer(now + timedelta(hours=5))
         return (context.current_utc_datetime - now) / timedelta(hours=1)
 
-    disk.start(again, instance_id="i")
-    disk.settle()
-    disk.restart()
-    handle = disk.hub.handle("i")
+    disk.begin(again, instance_id="i")
+    handle = disk.restart("i")
     assert handle.result(10) == 5
     assert counted(handle.history(), "TimerFired") == 1
 
 
 def test_row_02_waiting_spans_all_executions(threads):
-    @threads.orchestrator
     def again(context):
         if context.get_input() < 20:
             yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))

@@ -18,19 +18,16 @@ def listener(context):
 
 
 def test_row_03_an_event_that_comes_before_the_wait_is_kept(lab):
-    @lab.orchestrator
     def late(context):
         yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
         return (yield context.wait_for_external_event("Approval"))
 
-    handle = lab.start(late)
-    lab.settle()
+    handle = lab.begin(late)
     handle.raise_event("Approval", "early")
     assert handle.result(10) == "early"
 
 
 def test_row_03_an_event_for_a_pending_instance_is_kept(kernel):
-    kernel.orchestrator(listener)
     handle = kernel.start(listener)
     assert handle.status().runtime_status == "Pending"
     handle.raise_event("Approval", "early")
@@ -39,7 +36,6 @@ def test_row_03_an_event_for_a_pending_instance_is_kept(kernel):
 
 
 def test_row_03_an_event_for_a_scheduled_instance_is_kept_until_it_starts(lab):
-    lab.orchestrator(listener)
     handle = lab.start(listener, start_at=lab.clock.now() + timedelta(days=1))
     handle.raise_event("Approval", "early")
     lab.settle()
@@ -49,14 +45,11 @@ def test_row_03_an_event_for_a_scheduled_instance_is_kept_until_it_starts(lab):
 
 
 def test_row_03_an_early_event_outlives_a_restart(disk):
-    disk.orchestrator(listener)
     disk.start(listener, instance_id="a").raise_event("Approval", "early")
-    disk.restart()
-    assert disk.hub.handle("a").result() == "early"
+    assert disk.restart("a").result() == "early"
 
 
 def test_row_03_early_events_of_one_name_come_in_order(lab):
-    @lab.orchestrator
     def three(context):
         taken = []
         for _ in range(3):
@@ -70,7 +63,6 @@ def test_row_03_early_events_of_one_name_come_in_order(lab):
 
 
 def test_row_03_an_event_without_data_gives_none_and_false_data_arrive(lab):
-    @lab.orchestrator
     def several(context):
         taken = []
         for _ in range(6):
@@ -85,7 +77,6 @@ def test_row_03_an_event_without_data_gives_none_and_false_data_arrive(lab):
 
 
 def test_row_03_an_event_for_nobody_is_refused_and_says_so(lab):
-    lab.orchestrator(listener)
     with pytest.raises(df.InstanceNotFoundError, match="No instance with ID 'nobody' found"):
         lab.client.raise_event("nobody", "Approval")
     handle = lab.start(listener)
@@ -100,15 +91,12 @@ def test_row_03_an_event_for_nobody_is_refused_and_says_so(lab):
 
 @pytest.mark.parametrize("raised", ["approval", "APPROVAL", "ApProVal", "Approval"])
 def test_row_04_names_are_compared_without_case(lab, raised):
-    lab.orchestrator(listener)
-    handle = lab.start(listener)
-    lab.settle()
+    handle = lab.begin(listener)
     handle.raise_event(raised, 1)
     assert handle.result(10) == 1
 
 
 def test_row_04_names_without_case_hold_for_early_events_and_for_other_letters(lab):
-    @lab.orchestrator
     def listening(context):
         yield context.wait_for_external_event("go")
         return (yield context.wait_for_external_event("STRASSE"))
@@ -120,7 +108,6 @@ def test_row_04_names_without_case_hold_for_early_events_and_for_other_letters(l
 
 
 def test_row_04_names_that_differ_in_more_than_case_differ(lab):
-    lab.orchestrator(listener)
     handle = lab.start(listener)
     for name in ("Approval ", "Approva", "Approvals", "Ápproval"):
         handle.raise_event(name, name)
@@ -134,20 +121,17 @@ def test_row_04_names_that_differ_in_more_than_case_differ(lab):
 
 
 def test_row_05_of_several_waiters_the_first_one_gets_the_first_event(lab):
-    @lab.orchestrator
     def two(context):
         waiters = [context.wait_for_external_event("item") for _ in range(3)]
         return (yield context.task_all(waiters))
 
-    handle = lab.start(two)
-    lab.settle()
+    handle = lab.begin(two)
     for number in (1, 2, 3):
         handle.raise_event("item", number)
     assert handle.result(10) == [1, 2, 3]
 
 
 def test_row_05_events_that_came_before_the_waiters_go_to_them_in_order(lab):
-    @lab.orchestrator
     def two(context):
         yield context.wait_for_external_event("go")
         waiters = [context.wait_for_external_event(name) for name in ("item", "ITEM")]
@@ -160,7 +144,6 @@ def test_row_05_events_that_came_before_the_waiters_go_to_them_in_order(lab):
 
 
 def test_row_05_a_waiter_that_was_cancelled_swallows_no_event(lab):
-    @lab.orchestrator
     def changes_its_mind(context):
         first, second, third = (context.wait_for_external_event("item") for _ in range(3))
         second.cancel()
@@ -168,8 +151,7 @@ def test_row_05_a_waiter_that_was_cancelled_swallows_no_event(lab):
         assert not second.is_completed
         return (yield context.task_all([first, third]))
 
-    handle = lab.start(changes_its_mind)
-    lab.settle()
+    handle = lab.begin(changes_its_mind)
     handle.raise_event("item", 1)
     handle.raise_event("item", 2)
     assert handle.result(10) == [1, 2]
@@ -177,7 +159,6 @@ def test_row_05_a_waiter_that_was_cancelled_swallows_no_event(lab):
 
 
 def test_row_05_a_waiter_that_lost_against_a_timer_and_was_cancelled_swallows_no_event(lab):
-    @lab.orchestrator
     def patient(context):
         rounds = []
         for _ in range(2):
@@ -201,7 +182,6 @@ def test_row_05_a_waiter_that_lost_against_a_timer_and_was_cancelled_swallows_no
 def test_row_05_an_event_that_its_waiter_never_saw_goes_to_the_next_when_that_one_is_cancelled(lab):
     """The timer wins, the event is there as well, both before the orchestrator looks."""
 
-    @lab.orchestrator
     def patient(context):
         event = context.wait_for_external_event("item")
         timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
@@ -211,8 +191,7 @@ def test_row_05_an_event_that_its_waiter_never_saw_goes_to_the_next_when_that_on
         assert event.is_cancelled
         return (yield context.task_all([context.wait_for_external_event("item") for _ in range(2)]))
 
-    handle = lab.start(patient)
-    lab.settle()
+    handle = lab.begin(patient)
     handle.suspend()
     lab.advance(hours=1)
     handle.raise_event("item", 1)
@@ -222,7 +201,6 @@ def test_row_05_an_event_that_its_waiter_never_saw_goes_to_the_next_when_that_on
 
 
 def test_row_05_an_event_given_back_goes_to_the_waiter_that_has_waited_longest(lab):
-    @lab.orchestrator
     def patient(context):
         first, second = (context.wait_for_external_event("item") for _ in range(2))
         timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
@@ -230,8 +208,7 @@ def test_row_05_an_event_given_back_goes_to_the_waiter_that_has_waited_longest(l
         first.cancel()
         return (yield second)
 
-    handle = lab.start(patient)
-    lab.settle()
+    handle = lab.begin(patient)
     handle.suspend()
     lab.advance(hours=1)
     handle.raise_event("item", "only one")
@@ -240,15 +217,13 @@ def test_row_05_an_event_given_back_goes_to_the_waiter_that_has_waited_longest(l
 
 
 def test_row_05_an_event_that_came_while_the_code_awaited_something_else_is_not_lost_with_its_wait(lab):
-    @lab.orchestrator
     def changes_its_mind(context):
         first, second = (context.wait_for_external_event("item") for _ in range(2))
         yield hour(context)
         first.cancel()
         return [(yield second), (yield context.wait_for_external_event("item"))]
 
-    handle = lab.start(changes_its_mind)
-    lab.settle()
+    handle = lab.begin(changes_its_mind)
     handle.raise_event("item", 1)
     lab.advance(hours=1)
     handle.raise_event("item", 2)
@@ -256,7 +231,6 @@ def test_row_05_an_event_that_came_while_the_code_awaited_something_else_is_not_
 
 
 def test_row_05_a_waiter_that_was_seen_to_be_done_cannot_be_cancelled(lab):
-    @lab.orchestrator
     def mistaken(context):
         event = context.wait_for_external_event("item")
         yield event
@@ -269,7 +243,6 @@ def test_row_05_a_waiter_that_was_seen_to_be_done_cannot_be_cancelled(lab):
 
 
 def test_row_05_an_event_is_delivered_to_one_waiter_only(lab):
-    @lab.orchestrator
     def two(context):
         first, second = (context.wait_for_external_event("item") for _ in range(2))
         yield first
@@ -297,7 +270,6 @@ def reminding(context):
 
 
 def test_row_05_a_wait_made_anew_in_each_round_gets_the_event_of_its_round(lab):
-    lab.orchestrator(reminding)
     handle = lab.start(reminding)
     lab.advance(minutes=90)
     handle.raise_event("item", "in time")
@@ -305,9 +277,7 @@ def test_row_05_a_wait_made_anew_in_each_round_gets_the_event_of_its_round(lab):
 
 
 def test_row_05_so_it_does_if_the_round_before_ended_and_the_event_came_before_the_code_looked(lab):
-    lab.orchestrator(reminding)
-    handle = lab.start(reminding)
-    lab.settle()
+    handle = lab.begin(reminding)
     handle.suspend()
     lab.advance(minutes=90)
     handle.raise_event("item", "in time")
@@ -316,7 +286,6 @@ def test_row_05_so_it_does_if_the_round_before_ended_and_the_event_came_before_t
 
 
 def test_row_05_an_event_that_comes_between_two_rounds_is_kept_for_the_next(lab):
-    @lab.orchestrator
     def pausing(context):
         event = context.wait_for_external_event("item")
         yield context.task_any([event, hour(context)])
@@ -332,7 +301,6 @@ def test_row_05_an_event_that_comes_between_two_rounds_is_kept_for_the_next(lab)
 
 @pytest.mark.parametrize("how", ["looks", "reads", "waits", "waits in a group"])
 def test_row_05_a_wait_that_lost_gets_the_event_if_the_code_comes_back_to_it(lab, how):
-    @lab.orchestrator
     def coming_back(context):
         event = context.wait_for_external_event("item")
         yield context.task_any([event, hour(context)])
@@ -351,7 +319,6 @@ def test_row_05_a_wait_that_lost_gets_the_event_if_the_code_comes_back_to_it(lab
 
 
 def test_row_05_a_wait_that_lost_and_is_awaited_again_keeps_its_place(lab):
-    @lab.orchestrator
     def pool(context):
         waits = {name: context.wait_for_external_event("item") for name in "abc"}
         taken = []
@@ -363,8 +330,7 @@ def test_row_05_a_wait_that_lost_and_is_awaited_again_keeps_its_place(lab):
                 waits["d"] = context.wait_for_external_event("item")
         return taken
 
-    handle = lab.start(pool)
-    lab.settle()
+    handle = lab.begin(pool)
     handle.suspend()
     for number in range(4):
         handle.raise_event("item", number)
@@ -377,21 +343,18 @@ def test_row_05_a_wait_that_lost_to_what_was_done_already_comes_last_too(lab):
     def quick(_):
         return None
 
-    @lab.orchestrator
     def hasty(context):
         done = context.call_activity(quick)
         yield done
         yield context.task_any([context.wait_for_external_event("item"), done])
         return (yield context.wait_for_external_event("item"))
 
-    handle = lab.start(hasty)
-    lab.settle()
+    handle = lab.begin(hasty)
     handle.raise_event("item", 1)
     assert handle.result(10) == 1
 
 
 def test_row_05_a_wait_that_lost_can_still_be_cancelled(lab):
-    @lab.orchestrator
     def tidy(context):
         event = context.wait_for_external_event("item")
         yield context.task_any([event, hour(context)])
@@ -406,7 +369,6 @@ def test_row_05_a_wait_that_lost_can_still_be_cancelled(lab):
 
 
 def test_row_05_an_event_that_only_a_lost_wait_could_take_goes_on_as_new(lab):
-    @lab.orchestrator
     def renewing(context):
         event = context.wait_for_external_event("item")
         winner = yield context.task_any([event, hour(context)])
@@ -423,7 +385,6 @@ def test_row_05_an_event_that_only_a_lost_wait_could_take_goes_on_as_new(lab):
 
 
 def test_row_05_a_wait_that_nothing_awaits_is_shown_as_such(lab):
-    lab.orchestrator(reminding)
     handle = lab.start(reminding)
     lab.advance(minutes=70)
     lab.advance(minutes=70)
@@ -446,14 +407,12 @@ def test_row_05_a_wait_that_nothing_awaits_is_shown_as_such(lab):
 def test_row_05_an_execution_keeps_the_rule_that_it_began_with(disk, monkeypatch):
     """Recorded when the wait that was made first always got the event: so it was, and so it goes on."""
     monkeypatch.setattr("durablenb.engine.instances.RULES", 1)
-    disk.orchestrator(reminding)
     handle = disk.start(reminding, instance_id="old")
     disk.advance(minutes=90)
     handle.raise_event("item", "for the first wait")
     disk.settle()
     monkeypatch.undo()
-    disk.restart()
-    handle = disk.hub.handle("old")
+    handle = disk.restart("old")
     disk.settle()
     handle.raise_event("item", "for the second one")
     assert handle.result() == [1, "for the second one"]

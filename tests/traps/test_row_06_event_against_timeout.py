@@ -19,9 +19,7 @@ def approval(context):
 
 
 def test_row_06_the_event_wins_and_the_cancelled_timer_never_fires(lab):
-    lab.orchestrator(approval)
-    handle = lab.start(approval)
-    lab.settle()
+    handle = lab.begin(approval)
     handle.raise_event("Approval", True)
     began = lab.clock.now()
     assert handle.result(10) == ["approved", True]
@@ -32,7 +30,6 @@ def test_row_06_the_event_wins_and_the_cancelled_timer_never_fires(lab):
 
 
 def test_row_06_the_timer_wins_and_a_later_event_is_refused(lab):
-    lab.orchestrator(approval)
     handle = lab.start(approval)
     assert handle.result(10) == "escalated"
     assert lab.clock.now() - handle.status().created_time == timedelta(hours=72)
@@ -42,9 +39,7 @@ def test_row_06_the_timer_wins_and_a_later_event_is_refused(lab):
 
 def test_row_06_an_event_and_the_timer_behind_it_in_one_batch(lab):
     """The event came first, the timer fired before the orchestrator looked: cancelling it is harmless."""
-    lab.orchestrator(approval)
-    handle = lab.start(approval)
-    lab.settle()
+    handle = lab.begin(approval)
     handle.suspend()
     handle.raise_event("Approval", True)
     lab.advance(hours=73)
@@ -54,9 +49,7 @@ def test_row_06_an_event_and_the_timer_behind_it_in_one_batch(lab):
 
 
 def test_row_06_the_timer_and_an_event_behind_it_in_one_batch(lab):
-    lab.orchestrator(approval)
-    handle = lab.start(approval)
-    lab.settle()
+    handle = lab.begin(approval)
     handle.suspend()
     lab.advance(hours=73)
     handle.raise_event("Approval", True)
@@ -65,7 +58,6 @@ def test_row_06_the_timer_and_an_event_behind_it_in_one_batch(lab):
 
 
 def test_row_06_a_race_decided_in_one_batch_is_decided_the_same_after_a_restart(disk):
-    @disk.orchestrator
     def decides(context):
         timeout = context.create_timer(context.current_utc_datetime + timedelta(hours=72))
         approved = context.wait_for_external_event("Approval")
@@ -76,21 +68,18 @@ def test_row_06_a_race_decided_in_one_batch_is_decided_the_same_after_a_restart(
         yield context.wait_for_external_event("go on")
         return outcome
 
-    handle = disk.start(decides, instance_id="d")
-    disk.settle()
+    handle = disk.begin(decides, instance_id="d")
     handle.suspend()
     handle.raise_event("Approval", True)
     disk.advance(hours=73)
     handle.resume()
     disk.settle()
-    disk.restart()
-    handle = disk.hub.handle("d")
+    handle = disk.restart("d")
     handle.raise_event("go on")
     assert handle.result() == "approved"
 
 
 def test_row_06_a_timer_that_was_seen_to_fire_cannot_be_cancelled(lab):
-    @lab.orchestrator
     def mistaken(context):
         timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
         yield timer
@@ -101,7 +90,6 @@ def test_row_06_a_timer_that_was_seen_to_fire_cannot_be_cancelled(lab):
 
 
 def test_row_06_a_losing_timer_that_nobody_cancels_does_not_keep_the_instance_running(lab):
-    @lab.orchestrator
     def careless(context):
         timeout = context.create_timer(context.current_utc_datetime + timedelta(hours=72))
         approved = context.wait_for_external_event("Approval")
@@ -119,7 +107,6 @@ def test_row_06_a_losing_timer_that_nobody_cancels_does_not_keep_the_instance_ru
 
 
 def test_row_06_a_late_timer_of_a_running_instance_changes_nothing(lab):
-    @lab.orchestrator
     def careless(context):
         timeout = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
         approved = context.wait_for_external_event("Approval")
@@ -127,8 +114,7 @@ def test_row_06_a_late_timer_of_a_running_instance_changes_nothing(lab):
         yield context.create_timer(context.current_utc_datetime + timedelta(hours=5))
         return (yield context.wait_for_external_event("end"))
 
-    handle = lab.start(careless)
-    lab.settle()
+    handle = lab.begin(careless)
     handle.raise_event("Approval")
     lab.advance(hours=2)
     assert handle.status().runtime_status == "Running"
@@ -138,7 +124,6 @@ def test_row_06_a_late_timer_of_a_running_instance_changes_nothing(lab):
 
 
 def test_row_06_cancelling_twice_does_nothing(lab):
-    @lab.orchestrator
     def twice(context):
         timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
         timer.cancel()
@@ -151,14 +136,12 @@ def test_row_06_cancelling_twice_does_nothing(lab):
 
 
 def test_row_06_a_cancelled_timer_stays_cancelled_after_a_restart(disk):
-    @disk.orchestrator
     def cancels(context):
         timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
         timer.cancel()
         return (yield context.wait_for_external_event("end"))
 
-    disk.start(cancels, instance_id="c")
-    disk.settle()
+    disk.begin(cancels, instance_id="c")
     disk.restart()
     disk.advance(hours=2)
     handle = disk.hub.handle("c")

@@ -14,9 +14,7 @@ def waits(context):
 
 
 def test_row_07_a_running_instance_is_terminated_with_its_reason(lab):
-    lab.orchestrator(waits)
-    handle = lab.start(waits)
-    lab.settle()
+    handle = lab.begin(waits)
     handle.terminate("no longer needed")
     status = handle.status()
     assert (status.runtime_status, status.output) == ("Terminated", "no longer needed")
@@ -27,7 +25,6 @@ def test_row_07_a_running_instance_is_terminated_with_its_reason(lab):
 def test_row_07_a_pending_instance_is_terminated_before_its_code_ever_runs(kernel):
     ran = []
 
-    @kernel.orchestrator
     def eager(context):
         ran.append(1)
 
@@ -40,7 +37,6 @@ def test_row_07_a_pending_instance_is_terminated_before_its_code_ever_runs(kerne
 
 
 def test_row_07_a_scheduled_instance_is_terminated_and_does_not_start_later(lab):
-    lab.orchestrator(waits)
     handle = lab.start(waits, start_at=lab.clock.now() + timedelta(hours=1))
     handle.terminate("changed plans")
     lab.advance(hours=2)
@@ -49,7 +45,6 @@ def test_row_07_a_scheduled_instance_is_terminated_and_does_not_start_later(lab)
 
 
 def test_row_07_a_suspended_instance_is_terminated_and_shows_it(lab):
-    lab.orchestrator(waits)
     handle = lab.start(waits)
     handle.suspend("wait")
     handle.terminate("enough")
@@ -59,7 +54,6 @@ def test_row_07_a_suspended_instance_is_terminated_and_shows_it(lab):
 
 
 def test_row_07_an_instance_that_has_ended_stays_as_it_is(lab):
-    lab.orchestrator(waits)
     done = lab.start(waits)
     done.raise_event("go", "well")
     done.result(10)
@@ -74,7 +68,6 @@ def test_row_07_an_instance_that_has_ended_stays_as_it_is(lab):
 
 
 def test_row_07_a_failed_instance_stays_failed(lab):
-    @lab.orchestrator
     def fails(context):
         raise ValueError("broken")
 
@@ -91,7 +84,6 @@ def test_row_07_terminating_nobody_is_an_error(lab):
 
 @pytest.mark.parametrize("reason", ["", "quote ' \" \\ and NUL \0 and 지속성 🦆", "x" * 5_000_000])
 def test_row_07_a_reason_of_any_kind_and_size_is_kept(kernel, reason):
-    kernel.orchestrator(waits)
     handle = kernel.start(waits)
     handle.terminate(reason)
     assert handle.status().output == reason
@@ -100,15 +92,13 @@ def test_row_07_a_reason_of_any_kind_and_size_is_kept(kernel, reason):
 
 
 def test_row_07_no_code_runs_after_it_not_even_in_finally_blocks(lab):
-    @lab.orchestrator
     def tidy(context):
         try:
             yield context.wait_for_external_event("go")
         finally:
             yield context.call_activity("clean up")
 
-    handle = lab.start(tidy)
-    lab.settle()
+    handle = lab.begin(tidy)
     handle.terminate()
     lab.settle()
     assert kinds(handle.history())[-1] == "ExecutionTerminated"
@@ -122,7 +112,6 @@ def test_row_07_the_result_of_an_activity_that_still_ran_counts_no_more(threads)
         begun.set()
         assert may_end.wait(10)
 
-    @threads.orchestrator
     def asks(context):
         yield context.call_activity(slow)
 
@@ -142,7 +131,6 @@ def test_row_07_activities_that_wait_for_a_place_are_not_started(kernel):
     def note(number):
         ran.append(number)
 
-    @kernel.orchestrator
     def asks(context):
         yield context.task_all([context.call_activity(note, n) for n in range(5)])
 
@@ -154,9 +142,7 @@ def test_row_07_activities_that_wait_for_a_place_are_not_started(kernel):
 
 
 def test_row_07_it_holds_after_a_restart(disk):
-    disk.orchestrator(waits)
-    handle = disk.start(waits, instance_id="t")
-    disk.settle()
+    handle = disk.begin(waits, instance_id="t")
     handle.suspend()
     handle.terminate("over")
     disk.restart()

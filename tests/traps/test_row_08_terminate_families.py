@@ -24,8 +24,7 @@ def family(lab, *, child_completes):
         yield context.call_sub_orchestrator(child, None, "child")
         yield context.wait_for_external_event("go")
 
-    handle = lab.start(parent, instance_id="parent")
-    lab.settle()
+    handle = lab.begin(parent, instance_id="parent")
     return handle
 
 
@@ -59,7 +58,6 @@ def test_row_08_without_recursion_they_are_left_alone(lab):
 def test_row_08_a_parent_that_has_ended_takes_its_children_along_and_stays_as_it_is(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def forgets(context):
         context.call_sub_orchestrator(waits, None, "orphan")
         return "done"
@@ -75,15 +73,13 @@ def test_row_08_a_parent_that_has_ended_takes_its_children_along_and_stays_as_it
 def test_row_08_a_terminated_child_is_a_failure_that_its_parent_can_catch(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         try:
             yield context.call_sub_orchestrator(waits, None, "child")
         except df.OrchestrationTerminatedError as error:
             return error.details.message
 
-    handle = lab.start(parent)
-    lab.settle()
+    handle = lab.begin(parent)
     lab.client.terminate("child", "not you")
     assert handle.result(10) == "child was terminated: not you"
 
@@ -92,13 +88,11 @@ def test_row_08_an_id_that_once_was_a_childs_is_not_taken_for_one(lab):
     """The child's id was used again for an instance that belongs to nobody."""
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         yield context.call_sub_orchestrator(waits, None, "reused")
         yield context.wait_for_external_event("go")
 
-    handle = lab.start(parent)
-    lab.settle()
+    handle = lab.begin(parent)
     lab.client.raise_event("reused", "go")
     lab.client.wait_for_completion("reused", 10)
     lab.start(waits, instance_id="reused")
@@ -107,15 +101,13 @@ def test_row_08_an_id_that_once_was_a_childs_is_not_taken_for_one(lab):
 
 
 def test_row_08_a_wide_and_deep_family_goes_as_a_whole(kernel):
-    @kernel.orchestrator
     def node(context):
         depth = context.get_input()
         if depth:
             yield context.task_all([context.call_sub_orchestrator(node, depth - 1) for _ in range(3)])
         yield context.wait_for_external_event("go")
 
-    handle = kernel.start(node, 4)
-    kernel.settle()
+    handle = kernel.begin(node, 4)
     handle.terminate("all")
     assert len(statuses(kernel)) == 1 + 3 + 9 + 27 + 81
     assert set(statuses(kernel).values()) == {"Terminated"}

@@ -20,7 +20,6 @@ def ids(lab):
 
 
 def test_row_09_an_ended_instance_is_gone_with_its_history(lab):
-    lab.orchestrator(quick)
     handle = lab.start(quick, 1)
     handle.result(10)
     assert lab.client.purge_instance_history(handle.id).instances_deleted == 1
@@ -32,7 +31,6 @@ def test_row_09_an_ended_instance_is_gone_with_its_history(lab):
 
 @pytest.mark.parametrize("state", ["running", "suspended", "scheduled"])
 def test_row_09_an_open_instance_is_refused_and_unharmed(lab, state):
-    lab.orchestrator(waits)
     start_at = lab.clock.now() + timedelta(days=1) if state == "scheduled" else None
     handle = lab.start(waits, start_at=start_at)
     if state == "suspended":
@@ -60,7 +58,6 @@ def test_row_09_every_way_to_end_will_do(lab, how):
 
 
 def test_row_09_twice_or_nobody_deletes_none(lab):
-    lab.orchestrator(quick)
     handle = lab.start(quick)
     handle.result(10)
     assert [handle.purge(), handle.purge()] == [1, 0]
@@ -99,7 +96,6 @@ def test_row_09_without_recursion_they_stay(lab):
 def test_row_09_a_child_that_is_still_open_stays_and_goes_on(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def forgets(context):
         context.call_sub_orchestrator(waits, None, "orphan")
 
@@ -118,8 +114,6 @@ def test_row_09_an_id_that_once_was_a_childs_is_not_taken_for_one(lab):
 
 
 def test_row_09_by_filter_only_what_has_ended_and_meets_it_goes(lab):
-    lab.orchestrator(quick)
-    lab.orchestrator(waits)
     began = lab.clock.now()
     for day in range(4):
         lab.run(quick, instance_id=f"day-{day}")
@@ -138,7 +132,6 @@ def test_row_09_by_filter_only_what_has_ended_and_meets_it_goes(lab):
 
 
 def test_row_09_the_ends_of_the_filter_are_included_and_naive_times_are_utc(lab):
-    lab.orchestrator(quick)
     lab.run(quick)
     moment = lab.clock.now().replace(tzinfo=None)
     assert lab.client.purge_instance_history_by(moment, moment).instances_deleted == 1
@@ -148,7 +141,6 @@ def test_row_09_the_ends_of_the_filter_are_included_and_naive_times_are_utc(lab)
     "instance_id", ["it's", 'say "hi"', "x'; drop table journal; --", "%", "_", "지속성 🦆", " ", "(1,2)"]
 )
 def test_row_09_odd_ids_are_purged_and_nothing_else(kernel, instance_id):
-    kernel.orchestrator(quick)
     kernel.run(quick, instance_id=instance_id)
     kernel.run(quick, instance_id="x")
     assert kernel.client.purge_instance_history(instance_id).instances_deleted == 1
@@ -156,7 +148,6 @@ def test_row_09_odd_ids_are_purged_and_nothing_else(kernel, instance_id):
 
 
 def test_row_09_a_purged_id_can_be_used_again(lab):
-    lab.orchestrator(quick)
     lab.run(quick, 1, instance_id="again").__class__
     lab.hub.handle("again").purge()
     assert lab.run(quick, 2, instance_id="again") == 2
@@ -164,7 +155,6 @@ def test_row_09_a_purged_id_can_be_used_again(lab):
 
 
 def test_row_09_it_is_gone_after_a_restart_too(disk):
-    disk.orchestrator(quick)
     disk.run(quick, instance_id="a")
     disk.run(quick, instance_id="b")
     disk.client.purge_instance_history("b")

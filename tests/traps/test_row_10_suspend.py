@@ -17,9 +17,7 @@ def collects(context):
 
 
 def test_row_10_events_are_kept_in_order_and_nothing_happens_meanwhile(lab):
-    lab.orchestrator(collects)
-    handle = lab.start(collects)
-    lab.settle()
+    handle = lab.begin(collects)
     handle.suspend("holidays")
     for number in (1, 2, 3):
         handle.raise_event("item", number)
@@ -45,7 +43,6 @@ def test_row_10_the_result_of_an_activity_that_ran_is_kept(threads):
         ran.append(text)
         return text
 
-    @threads.orchestrator
     def chain(context):
         return (yield context.call_activity(next_one, (yield context.call_activity(slow))))
 
@@ -61,14 +58,12 @@ def test_row_10_the_result_of_an_activity_that_ran_is_kept(threads):
 
 
 def test_row_10_timers_fire_at_their_time_and_are_seen_afterwards(lab):
-    @lab.orchestrator
     def sleeps(context):
         began = context.current_utc_datetime
         yield context.create_timer(began + timedelta(hours=1))
         return (context.current_utc_datetime - began) / timedelta(hours=1)
 
-    handle = lab.start(sleeps)
-    lab.settle()
+    handle = lab.begin(sleeps)
     handle.suspend()
     lab.advance(hours=3)
     assert handle.status().runtime_status == "Suspended"
@@ -78,14 +73,12 @@ def test_row_10_timers_fire_at_their_time_and_are_seen_afterwards(lab):
 
 
 def test_row_10_timers_are_not_set_again_by_resuming(lab):
-    @lab.orchestrator
     def sleeps(context):
         began = context.current_utc_datetime
         yield context.create_timer(began + timedelta(hours=4))
         return (context.current_utc_datetime - began) / timedelta(hours=1)
 
-    handle = lab.start(sleeps)
-    lab.settle()
+    handle = lab.begin(sleeps)
     for _ in range(3):
         handle.suspend()
         lab.advance(hours=1)
@@ -98,7 +91,6 @@ def test_row_10_timers_are_not_set_again_by_resuming(lab):
 def test_row_10_a_pending_instance_does_not_start_while_suspended(kernel):
     ran = []
 
-    @kernel.orchestrator
     def eager(context):
         ran.append(context.is_replaying)
 
@@ -112,7 +104,6 @@ def test_row_10_a_pending_instance_does_not_start_while_suspended(kernel):
 
 
 def test_row_10_a_scheduled_instance_that_is_resumed_early_still_waits_for_its_time(lab):
-    lab.orchestrator(collects)
     handle = lab.start(collects, start_at=lab.clock.now() + timedelta(hours=2))
     handle.suspend()
     handle.resume()
@@ -123,7 +114,6 @@ def test_row_10_a_scheduled_instance_that_is_resumed_early_still_waits_for_its_t
 
 
 def test_row_10_a_scheduled_instance_whose_time_comes_while_suspended_starts_when_resumed(lab):
-    lab.orchestrator(collects)
     handle = lab.start(collects, start_at=lab.clock.now() + timedelta(hours=2))
     handle.suspend()
     lab.advance(hours=3)
@@ -134,9 +124,7 @@ def test_row_10_a_scheduled_instance_whose_time_comes_while_suspended_starts_whe
 
 
 def test_row_10_suspending_and_resuming_where_it_changes_nothing_is_no_error(lab):
-    lab.orchestrator(collects)
-    handle = lab.start(collects)
-    lab.settle()
+    handle = lab.begin(collects)
     handle.resume("was not suspended")
     handle.suspend("once")
     handle.suspend("twice")
@@ -165,12 +153,10 @@ def test_row_10_children_are_not_suspended_and_their_answer_is_kept(lab):
     def child(context):
         return (yield context.wait_for_external_event("go"))
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, None, "child"))
 
-    handle = lab.start(parent)
-    lab.settle()
+    handle = lab.begin(parent)
     handle.suspend()
     lab.client.raise_event("child", "go", "well")
     assert lab.client.wait_for_completion("child", 10).output == "well"
@@ -180,9 +166,7 @@ def test_row_10_children_are_not_suspended_and_their_answer_is_kept(lab):
 
 
 def test_row_10_it_lasts_over_a_restart_with_all_that_arrived(disk):
-    disk.orchestrator(collects)
-    handle = disk.start(collects, instance_id="s")
-    disk.settle()
+    handle = disk.begin(collects, instance_id="s")
     handle.suspend("night")
     handle.raise_event("item", 1)
     disk.restart()
@@ -190,15 +174,13 @@ def test_row_10_it_lasts_over_a_restart_with_all_that_arrived(disk):
     handle = disk.hub.handle("s")
     assert handle.status().runtime_status == "Suspended"
     handle.raise_event("item", 2)
-    disk.restart()
-    handle = disk.hub.handle("s")
+    handle = disk.restart("s")
     handle.resume("morning")
     handle.raise_event("item", 3)
     assert handle.result() == [1, 2, 3]
 
 
 def test_row_10_waiting_for_a_suspended_instance_says_what_it_needs(kernel):
-    kernel.orchestrator(collects)
     handle = kernel.start(collects)
     handle.suspend()
     with pytest.raises(df.WaitTimeoutError, match="resume it"):

@@ -69,7 +69,6 @@ def test_row_11_a_parent_catches_the_original_type_of_its_grandchilds_failure(la
     def parent(context):
         yield context.call_sub_orchestrator(child)
 
-    @lab.orchestrator
     def grandparent(context):
         try:
             yield context.call_sub_orchestrator(parent)
@@ -116,7 +115,6 @@ def test_row_11_a_child_knows_its_parent(lab):
     def child(context):
         return context.parent_instance_id
 
-    @lab.orchestrator
     def parent(context):
         return [context.parent_instance_id, (yield context.call_sub_orchestrator(child, None, "c"))]
 
@@ -130,7 +128,6 @@ def test_row_11_a_failure_is_the_same_after_a_restart(disk):
     def leaf():
         raise OutOfStock("tea", left=0)
 
-    @disk.orchestrator
     def catches(context):
         try:
             yield context.call_activity(leaf)
@@ -139,10 +136,8 @@ def test_row_11_a_failure_is_the_same_after_a_restart(disk):
         yield context.wait_for_external_event("go")
         return text
 
-    handle = disk.start(catches, instance_id="i")
-    disk.settle()
-    disk.restart()
-    handle = disk.hub.handle("i")
+    handle = disk.begin(catches, instance_id="i")
+    handle = disk.restart("i")
     handle.raise_event("go")
     text, message, error_type = handle.result()
     assert text.startswith("Activity function 'leaf' failed: tea: 0 left")
@@ -171,7 +166,6 @@ def test_row_11_what_an_orchestrator_catches_and_raises_anew_has_the_old_failure
     def leaf():
         raise OutOfStock("tea", left=0)
 
-    @lab.orchestrator
     def translates(context):
         try:
             yield context.call_activity(leaf)

@@ -55,7 +55,6 @@ def test_row_12_an_activity_that_raises_fails_whatever_it_raises(kernel, error):
     def raises():
         raise error
 
-    @kernel.orchestrator
     def asks(context):
         try:
             result = yield context.call_activity(raises)
@@ -96,7 +95,6 @@ def test_row_12_an_orchestrator_that_raises_fails_whatever_it_raises(lab, error)
 
 
 def test_row_12_a_failure_without_a_message_names_its_type(lab):
-    @lab.orchestrator
     def fails(context):
         raise ValueError
 
@@ -142,7 +140,6 @@ def test_row_12_a_result_that_refers_to_itself_or_is_too_deep_is_a_failure(kerne
     def gives(number):
         return values[number]
 
-    @kernel.orchestrator
     def asks(context):
         yield context.call_activity(gives, context.get_input())
 
@@ -159,12 +156,10 @@ def test_row_12_null_and_other_false_results_are_results(kernel, value):
     def gives():
         return value
 
-    @kernel.orchestrator
     def asks(context):
         got = yield context.call_activity(gives)
         return [got]
 
-    @kernel.orchestrator
     def passes_on(context):
         return (yield context.call_sub_orchestrator("gives_itself"))
 
@@ -179,7 +174,6 @@ def test_row_12_null_and_other_false_results_are_results(kernel, value):
 
 
 def test_row_12_an_input_that_cannot_be_kept_is_refused_before_anything_is_recorded(lab):
-    @lab.orchestrator
     def asks(context):
         context.call_activity("anything", object())
 

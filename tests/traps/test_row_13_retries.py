@@ -101,7 +101,6 @@ def test_row_13_the_time_limit_goes_by_the_orchestrations_clock_in_a_late_replay
     options = df.RetryOptions(10_000, 3, retry_timeout_in_milliseconds=60_000)
     run_flaky(disk, 2, options)
 
-    @disk.orchestrator
     def waits(context):
         value = yield context.call_activity_with_retry("flaky", options, "value")
         yield context.wait_for_external_event("go")
@@ -141,7 +140,6 @@ def test_row_13_a_child_that_lets_it_pass_is_not_retried_either(lab):
     lab.activity(flaky, "flaky")
     lab.orchestrator(retrying(df.RetryOptions(1_000, 3)), "child")
 
-    @lab.orchestrator
     def parent(context):
         try:
             yield context.call_sub_orchestrator_with_retry("child", df.RetryOptions(1_000, 3))
@@ -183,7 +181,6 @@ def test_row_13_a_handler_is_asked_once_for_each_failure_in_a_replay(tmp_path):
     flaky = Flaky(lab, 2)
     lab.activity(flaky, "flaky")
 
-    @lab.orchestrator
     def retrying(context):
         yield context.call_activity_with_retry("flaky", options, "value")
         yield context.wait_for_external_event("go")
@@ -192,8 +189,7 @@ def test_row_13_a_handler_is_asked_once_for_each_failure_in_a_replay(tmp_path):
     lab.advance(seconds=1)
     lab.advance(seconds=1)
     assert seen == ["call 1", "call 2"]
-    lab.restart()
-    handle = lab.hub.handle("r")
+    handle = lab.restart("r")
     handle.raise_event("go")
     handle.result()
     assert seen == ["call 1", "call 2"] * 2
@@ -262,7 +258,6 @@ def test_row_13_a_child_is_run_again_under_the_same_id_if_it_has_one(lab, instan
             raise ValueError(f"try {count}")
         return count
 
-    @lab.orchestrator
     def parent(context):
         return (
             yield context.call_sub_orchestrator_with_retry(
@@ -283,7 +278,6 @@ def test_row_13_retries_in_a_fan_out_go_on_side_by_side(lab):
     for name, activity in flaky.items():
         lab.activity(activity, name)
 
-    @lab.orchestrator
     def fan_out(context):
         options = df.RetryOptions(1_000, 3)
         tasks = [context.call_activity_with_retry(name, options, name) for name in flaky]
@@ -308,7 +302,6 @@ def test_row_13_a_retried_call_is_one_task_to_wait_for_with_others(lab):
     flaky = Flaky(lab, 1)
     lab.activity(flaky, "flaky")
 
-    @lab.orchestrator
     def races(context):
         call = context.call_activity_with_retry("flaky", df.RetryOptions(60_000, 2), "value")
         timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=30))
@@ -337,7 +330,6 @@ def test_row_13_numbers_out_of_range_are_refused_with_their_name(arguments, text
 
 
 def test_row_13_something_else_than_retry_options_is_refused(lab):
-    @lab.orchestrator
     def mistaken(context):
         yield context.call_activity_with_retry("flaky", 3, "value")
 

@@ -9,7 +9,6 @@ from tests.traps.lab import counted
 def test_row_14_an_unknown_activity_fails_at_once_and_says_what_may_have_been_meant(lab):
     lab.activity(lambda: None, "crunch")
 
-    @lab.orchestrator
     def mistaken(context):
         yield context.call_activity("crnch")
 
@@ -18,7 +17,6 @@ def test_row_14_an_unknown_activity_fails_at_once_and_says_what_may_have_been_me
 
 
 def test_row_14_an_unknown_child_fails_at_once(lab):
-    @lab.orchestrator
     def mistaken(context):
         yield context.call_sub_orchestrator("nobody")
 
@@ -28,7 +26,6 @@ def test_row_14_an_unknown_child_fails_at_once(lab):
 
 @pytest.mark.parametrize("kind", ["activity", "sub_orchestrator"])
 def test_row_14_what_is_missing_is_never_tried_again(lab, kind):
-    @lab.orchestrator
     def mistaken(context):
         call = getattr(context, f"call_{kind}_with_retry")
         yield call("nobody", df.RetryOptions(1_000, 10))
@@ -44,7 +41,6 @@ def test_row_14_what_is_missing_is_never_tried_again(lab, kind):
 def test_row_14_the_orchestrator_can_catch_it_and_go_on(lab):
     lab.activity(lambda: "plan B", "other")
 
-    @lab.orchestrator
     def careful(context):
         try:
             yield context.call_activity("nobody")
@@ -68,10 +64,8 @@ def test_row_14_after_a_restart_an_instance_waits_for_its_code_and_says_so(disk)
         yield context.wait_for_external_event("go")
         return (yield context.call_activity("crunch"))
 
-    disk.start(asks, instance_id="a")
-    disk.settle()
-    disk.restart(without=("asks", "crunch"))
-    handle = disk.hub.handle("a")
+    disk.begin(asks, instance_id="a")
+    handle = disk.restart("a", without=("asks", "crunch"))
     handle.raise_event("go")
     with pytest.raises(df.FunctionNotFoundError, match="a \\(asks\\) waits for 'asks': run the cell"):
         handle.result()
@@ -88,15 +82,12 @@ def test_row_14_a_missing_child_of_a_recovered_instance_is_waited_for_too(disk):
     def child(context):
         return "well"
 
-    @disk.orchestrator
     def parent(context):
         yield context.wait_for_external_event("go")
         return (yield context.call_sub_orchestrator(child, None, "c"))
 
-    disk.start(parent, instance_id="p")
-    disk.settle()
-    disk.restart(without=("child",))
-    handle = disk.hub.handle("p")
+    disk.begin(parent, instance_id="p")
+    handle = disk.restart("p", without=("child",))
     handle.raise_event("go")
     with pytest.raises(df.FunctionNotFoundError, match="c \\(child\\) waits for 'child'"):
         handle.result()

@@ -29,7 +29,6 @@ def test_row_14_an_orchestrator_and_an_activity_are_found_without_case(greeting,
 
 
 def test_row_14_so_is_a_sub_orchestrator(greeting):
-    @greeting.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator("gREET", "Oslo"))
 
@@ -53,7 +52,6 @@ def test_row_14_a_version_is_found_without_case(lab):
 def test_row_14_a_limit_counts_all_ways_to_write_a_name(kernel):
     running, most = [], []
 
-    @kernel.orchestrator
     def wide(context):
         names = ["work", "Work", "WORK", "work"]
         yield context.task_all([context.call_activity(name) for name in names])
@@ -105,10 +103,8 @@ def test_row_14_after_a_restart_a_cell_is_found_that_writes_the_name_otherwise(d
 
     disk.orchestrator(waits, "Waits")
     disk.activity(SayHello)
-    disk.start("waits", instance_id="w")
-    disk.settle()
-    disk.restart(without=("Waits", "SayHello"))
-    handle = disk.hub.handle("w")
+    disk.begin("waits", instance_id="w")
+    handle = disk.restart("w", without=("Waits", "SayHello"))
     disk.advance(hours=1)
     assert handle.status().runtime_status == "Running"
     disk.orchestrator(waits, "WAITS")
@@ -140,8 +136,7 @@ def test_row_14_code_that_is_registered_in_another_case_is_a_change_of_the_same(
         yield context.wait_for_external_event("stop")
 
     disk.orchestrator(waits, "Waits")
-    disk.start("Waits")
-    disk.settle()
+    disk.begin("Waits")
     with caplog.at_level("WARNING", "durablenb"):
         disk.orchestrator(waits_otherwise, "WAITS")
     assert "WAITS has changed. 1 open instance goes on" in caplog.text

@@ -109,8 +109,7 @@ def started(lab):
     lab.activity(lambda value: value + 1, "first")
     lab.activity(lambda value: value + 1, "second")
     lab.orchestrator(original)
-    handle = lab.start(original, instance_id="i")
-    lab.settle()
+    handle = lab.begin(original, instance_id="i")
     return handle
 
 
@@ -119,8 +118,7 @@ def test_row_15_a_change_is_reported_and_once_it_is_mended_the_instance_goes_on(
     disk, changed, recorded, requested
 ):
     before = started(disk).history()
-    disk.restart(original=changed)
-    handle = disk.hub.handle("i")
+    handle = disk.restart("i", original=changed)
     handle.raise_event("go")
     with pytest.raises(df.NonDeterminismError) as caught:
         handle.result()
@@ -139,7 +137,6 @@ def test_row_15_code_that_stops_before_what_is_recorded_is_reported(disk):
     """It neither returns nor asks: it waits for something else that the history has."""
     disk.activity(lambda: 1, "a")
 
-    @disk.orchestrator
     def code(context):
         task = context.call_activity("a")
         event = context.wait_for_external_event("later")
@@ -151,10 +148,8 @@ def test_row_15_code_that_stops_before_what_is_recorded_is_reported(disk):
         context.call_activity("a")
         yield context.wait_for_external_event("later")
 
-    disk.start(code, instance_id="i")
-    disk.settle()
-    disk.restart(code=changed)
-    handle = disk.hub.handle("i")
+    disk.begin(code, instance_id="i")
+    handle = disk.restart("i", code=changed)
     handle.raise_event("later")
     with pytest.raises(df.NonDeterminismError, match="requested is nothing more"):
         handle.result()
@@ -163,8 +158,7 @@ def test_row_15_code_that_stops_before_what_is_recorded_is_reported(disk):
 def test_row_15_on_request_the_instance_fails_instead_as_in_azure(tmp_path):
     lab = Lab("kernel", tmp_path / "hub.duckdb", on_nondeterminism="fail")
     started(lab)
-    lab.restart(original=returns_earlier)
-    handle = lab.hub.handle("i")
+    handle = lab.restart("i", original=returns_earlier)
     handle.raise_event("go")
     with pytest.raises(df.NonDeterminismError):
         handle.result()
@@ -186,8 +180,7 @@ def test_row_15_inside_a_child_its_parent_can_catch_it(tmp_path):
     lab.activity(lambda value: value + 1, "first")
     lab.activity(lambda value: value + 1, "second")
     lab.orchestrator(original)
-    lab.start(parent, instance_id="parent")
-    lab.settle()
+    lab.begin(parent, instance_id="parent")
     lab.restart(original=other_name)
     lab.client.raise_event("child", "go")
     assert lab.hub.handle("parent").result() == "durablenb.model.errors.NonDeterminismError"
@@ -202,8 +195,7 @@ def test_row_15_a_held_child_is_named_to_whoever_waits_for_its_parent(disk):
     disk.activity(lambda value: value + 1, "first")
     disk.activity(lambda value: value + 1, "second")
     disk.orchestrator(original)
-    disk.start(parent, instance_id="parent")
-    disk.settle()
+    disk.begin(parent, instance_id="parent")
     disk.restart(original=other_name)
     disk.client.raise_event("child", "go")
     handle = disk.hub.handle("parent")
@@ -216,8 +208,7 @@ def test_row_15_a_held_child_is_named_to_whoever_waits_for_its_parent(disk):
 def test_row_15_a_held_instance_harms_no_other_and_can_be_terminated(disk):
     started(disk)
     disk.orchestrator(lambda context: "well", "other")
-    disk.restart(original=other_kind)
-    handle = disk.hub.handle("i")
+    handle = disk.restart("i", original=other_kind)
     handle.raise_event("go")
     disk.settle()
     assert disk.run("other") == "well"
@@ -238,8 +229,7 @@ def test_row_15_swallowing_every_exception_does_not_hide_it(disk):
                 if len(swallowed) == 3:
                     raise
 
-    disk.restart(original=stubborn)
-    handle = disk.hub.handle("i")
+    handle = disk.restart("i", original=stubborn)
     handle.raise_event("go")
     with pytest.raises(df.NonDeterminismError):
         handle.result()
@@ -249,7 +239,6 @@ def test_row_15_swallowing_every_exception_does_not_hide_it(disk):
 def test_row_15_verification_finds_chance_and_clocks_at_once(lab):
     numbers = itertools.count()
 
-    @lab.orchestrator
     def by_chance(context):
         yield context.call_activity("anything", next(numbers))
 
@@ -267,7 +256,6 @@ def test_row_15_an_unchanged_orchestrator_is_never_reported(disk):
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
         return (yield context.call_activity("echo", context.new_uuid()))
 
-    @disk.orchestrator
     def everything(context):
         context.set_custom_status("began")
         tasks = [context.call_activity("echo", n) for n in range(3)]

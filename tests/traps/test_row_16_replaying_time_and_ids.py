@@ -13,7 +13,6 @@ def test_row_16_what_is_said_when_not_replaying_is_said_once(lab):
     said = []
     lab.activity(lambda value: value, "echo")
 
-    @lab.orchestrator
     def talks(context):
         for number in range(3):
             if not context.is_replaying:
@@ -30,7 +29,6 @@ def test_row_16_it_is_true_for_the_past_and_false_for_the_present_after_a_restar
     seen = []
     disk.activity(lambda value: value, "echo")
 
-    @disk.orchestrator
     def talks(context):
         seen.append(("first", context.is_replaying))
         yield context.call_activity("echo", 1)
@@ -38,8 +36,7 @@ def test_row_16_it_is_true_for_the_past_and_false_for_the_present_after_a_restar
         yield context.wait_for_external_event("go")
         seen.append(("third", context.is_replaying))
 
-    disk.start(talks, instance_id="t")
-    disk.settle()
+    disk.begin(talks, instance_id="t")
     disk.restart()
     seen.clear()
     handle = disk.hub.handle("t")
@@ -54,7 +51,6 @@ def test_row_16_what_arrived_before_a_crash_and_was_not_looked_at_is_the_present
     lab = Lab("kernel", tmp_path / "hub.duckdb", verify_replay=False)
     seen = []
 
-    @lab.orchestrator
     def two(context):
         yield context.wait_for_external_event("a")
         seen.append(("a", context.is_replaying))
@@ -66,8 +62,7 @@ def test_row_16_what_arrived_before_a_crash_and_was_not_looked_at_is_the_present
     lab.settle()
     handle.suspend()
     handle.raise_event("b")
-    lab.restart()
-    lab.hub.handle("t").resume()
+    lab.restart("t").resume()
     lab.settle()
     assert seen == [("a", False), ("a", True), ("b", False)]
     lab.close()
@@ -76,14 +71,12 @@ def test_row_16_what_arrived_before_a_crash_and_was_not_looked_at_is_the_present
 def test_row_16_several_arrivals_are_one_episode_at_one_time(lab):
     times = []
 
-    @lab.orchestrator
     def three(context):
         for _ in range(3):
             yield context.wait_for_external_event("tick")
             times.append(context.current_utc_datetime)
 
-    handle = lab.start(three)
-    lab.settle()
+    handle = lab.begin(three)
     handle.suspend()
     for _ in range(3):
         handle.raise_event("tick")
@@ -96,7 +89,6 @@ def test_row_16_several_arrivals_are_one_episode_at_one_time(lab):
 def test_row_16_the_time_stands_still_within_an_episode_and_is_the_same_in_a_replay(disk):
     disk.activity(lambda: None, "tick")
 
-    @disk.orchestrator
     def notes(context):
         times = []
         for _ in range(3):
@@ -108,15 +100,13 @@ def test_row_16_the_time_stands_still_within_an_episode_and_is_the_same_in_a_rep
         yield context.wait_for_external_event("go")
         return times
 
-    disk.start(notes, instance_id="n")
-    disk.settle()
+    disk.begin(notes, instance_id="n")
     began = [
         e.timestamp.isoformat()
         for e in disk.hub.handle("n").history()
         if kinds([e]) == ["OrchestratorStarted"]
     ]
-    disk.restart()
-    handle = disk.hub.handle("n")
+    handle = disk.restart("n")
     handle.raise_event("go")
     assert handle.result() == began[:3]
 
@@ -124,7 +114,6 @@ def test_row_16_the_time_stands_still_within_an_episode_and_is_the_same_in_a_rep
 def test_row_16_the_time_is_aware_and_utc_and_never_goes_back(lab):
     lab.activity(lambda: lab.clock.advance(days=-1), "set the clock back")
 
-    @lab.orchestrator
     def notes(context):
         before = context.current_utc_datetime
         yield context.call_activity("set the clock back")
@@ -136,15 +125,13 @@ def test_row_16_the_time_is_aware_and_utc_and_never_goes_back(lab):
 
 
 def test_row_16_new_uuid_is_distinct_and_the_same_in_every_replay(disk):
-    @disk.orchestrator
     def makes(context):
         made = [context.new_uuid() for _ in range(3)]
         yield context.wait_for_external_event("go")
         return [*made, context.new_uuid(), str(context.new_guid())]
 
     disk.start(makes, instance_id="m")
-    disk.start(makes, instance_id="n")
-    disk.settle()
+    disk.begin(makes, instance_id="n")
     disk.restart()
     results = []
     for instance_id in "mn":
@@ -161,7 +148,6 @@ def test_row_16_new_uuid_is_azures(kernel):
     start = datetime(2024, 1, 1, 0, 0, 1, tzinfo=UTC)
     kernel.clock.advance(seconds=(start - kernel.clock.now()).total_seconds())
 
-    @kernel.orchestrator
     def makes(context):
         return [context.new_uuid(), str(context.new_guid())]
 
@@ -172,7 +158,6 @@ def test_row_16_new_uuid_is_azures(kernel):
 
 
 def test_row_16_each_execution_of_a_loop_makes_ids_of_its_own(lab):
-    @lab.orchestrator
     def loop(context):
         made = [*(context.get_input() or []), context.new_uuid()]
         if len(made) == 3:
@@ -189,7 +174,6 @@ def test_row_16_each_execution_of_a_loop_makes_ids_of_its_own(lab):
 def test_row_16_the_time_can_be_compared_with_text(kernel, text):
     kernel.clock.advance(seconds=(datetime(2026, 1, 1, tzinfo=UTC) - kernel.clock.now()).total_seconds())
 
-    @kernel.orchestrator
     def compares(context):
         now = context.current_utc_datetime
         later = now + timedelta(hours=1)
@@ -201,13 +185,11 @@ def test_row_16_the_time_can_be_compared_with_text(kernel, text):
 def test_row_16_code_that_differs_in_is_replaying_alone_is_not_held_and_is_told_of(lab, caplog):
     lab.activity(lambda value: value, "echo")
 
-    @lab.orchestrator
     def remembers(context):
         before = context.is_replaying
         yield context.call_activity("echo", 1)
         return [before, context.is_replaying]
 
-    @lab.orchestrator
     def asks_otherwise(context):
         before = context.is_replaying
         yield context.call_activity("echo", 1)
@@ -227,7 +209,6 @@ def test_row_16_code_that_asks_for_is_replaying_and_is_not_deterministic_is_held
     rounds = []
     lab.activity(lambda value: value, "echo")
 
-    @lab.orchestrator
     def wrong(context):
         rounds.append(context.is_replaying)
         yield context.call_activity("echo", len(rounds))

@@ -25,7 +25,6 @@ def fails(context):
 @pytest.mark.parametrize("state", ["pending", "running", "suspended", "scheduled"])
 def test_row_17_the_id_of_an_open_instance_is_refused(lab, state):
     lab.orchestrator(waits)
-    lab.orchestrator(quick)
     start_at = lab.clock.now() + timedelta(days=1) if state == "scheduled" else None
     handle = lab.start(waits, 1, instance_id="only", start_at=start_at)
     if state != "pending":
@@ -103,7 +102,6 @@ def test_row_17_late_results_of_the_old_execution_are_not_given_to_the_new(threa
         assert gates[name].wait(10)
         return name
 
-    @threads.orchestrator
     def asks(context):
         return (yield context.call_activity(slow, context.get_input()))
 
@@ -122,7 +120,6 @@ def test_row_17_late_results_of_the_old_execution_are_not_given_to_the_new(threa
 
 
 def test_row_17_timers_and_events_of_the_old_execution_are_not_given_to_the_new(lab):
-    @lab.orchestrator
     def sleeps(context):
         hours = context.get_input()
         began = context.current_utc_datetime
@@ -130,8 +127,7 @@ def test_row_17_timers_and_events_of_the_old_execution_are_not_given_to_the_new(
         yield context.create_timer(began + timedelta(hours=hours))
         return [event.is_completed, (context.current_utc_datetime - began) / timedelta(hours=1)]
 
-    handle = lab.start(sleeps, 1, instance_id="again")
-    lab.settle()
+    handle = lab.begin(sleeps, 1, instance_id="again")
     handle.raise_event("go")
     handle.terminate()
     assert lab.run(sleeps, 5, instance_id="again") == [False, 5]
@@ -140,15 +136,12 @@ def test_row_17_timers_and_events_of_the_old_execution_are_not_given_to_the_new(
 def test_row_17_a_child_of_the_old_execution_does_not_answer_the_new(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(waits, None, context.get_input()))
 
-    handle = lab.start(parent, "old-child", instance_id="again")
-    lab.settle()
+    handle = lab.begin(parent, "old-child", instance_id="again")
     handle.terminate(recursive=False)
-    handle = lab.start(parent, "new-child", instance_id="again")
-    lab.settle()
+    handle = lab.begin(parent, "new-child", instance_id="again")
     lab.client.raise_event("old-child", "go", "old")
     lab.client.wait_for_completion("old-child", 10)
     assert handle.status().runtime_status == "Running"
@@ -157,7 +150,6 @@ def test_row_17_a_child_of_the_old_execution_does_not_answer_the_new(lab):
 
 
 def test_row_17_whoever_waited_for_the_old_one_gets_the_old_result(threads):
-    threads.orchestrator(waits)
     handle = threads.start(waits, instance_id="again")
     with ThreadPoolExecutor(1) as pool:
         waiter = pool.submit(handle.wait, 10)
@@ -169,14 +161,12 @@ def test_row_17_whoever_waited_for_the_old_one_gets_the_old_result(threads):
 
 
 def test_row_17_it_is_the_new_one_that_a_restart_finds(disk):
-    disk.orchestrator(waits)
     for data in ("one", "two"):
         handle = disk.start(waits, data, instance_id="again")
         handle.raise_event("go", data)
         handle.result()
     disk.start(waits, "three", instance_id="again")
-    disk.restart()
-    handle = disk.hub.handle("again")
+    handle = disk.restart("again")
     assert (handle.status().runtime_status, handle.status().input_) == ("Pending", "three")
     handle.raise_event("go", "three")
     assert handle.result() == "three"

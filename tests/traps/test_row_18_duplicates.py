@@ -37,14 +37,12 @@ def finished(lab, handle, task_id, outcome):
 def test_row_18_a_second_result_of_one_task_changes_nothing(lab):
     lab.activity(lambda: "first", "slow")
 
-    @lab.orchestrator
     def asks(context):
         result = yield context.call_activity("slow")
         yield context.wait_for_external_event("go")
         return result
 
-    handle = lab.start(asks)
-    lab.settle()
+    handle = lab.begin(asks)
     before = handle.history()
     finished(lab, handle, 0, '"second"')
     finished(lab, handle, 0, FailureDetails("builtins.ValueError", "third"))
@@ -54,9 +52,7 @@ def test_row_18_a_second_result_of_one_task_changes_nothing(lab):
 
 
 def test_row_18_a_result_for_an_unknown_task_changes_nothing(lab):
-    lab.orchestrator(waits)
-    handle = lab.start(waits)
-    lab.settle()
+    handle = lab.begin(waits)
     before = handle.history()
     finished(lab, handle, 17, '"surprise"')
     finished(lab, handle, 0, '"the wait for the event has this id"')
@@ -66,10 +62,8 @@ def test_row_18_a_result_for_an_unknown_task_changes_nothing(lab):
 
 
 def test_row_18_a_result_after_the_end_changes_nothing(lab):
-    lab.orchestrator(waits)
     lab.start(waits, instance_id="other")
-    handle = lab.start(waits, instance_id="ended")
-    lab.settle()
+    handle = lab.begin(waits, instance_id="ended")
     engine = lab.client._control.engine
     with engine._lock:
         instance = engine._state.instances.open["ended"]
@@ -83,9 +77,7 @@ def test_row_18_a_result_after_the_end_changes_nothing(lab):
 
 
 def test_row_18_a_second_start_changes_nothing(lab):
-    lab.orchestrator(waits)
-    handle = lab.start(waits, 1, instance_id="only")
-    lab.settle()
+    handle = lab.begin(waits, 1, instance_id="only")
     before = handle.history()
     with pytest.raises(df.InstanceExistsError):
         lab.start(waits, 2, instance_id="only")
@@ -93,7 +85,6 @@ def test_row_18_a_second_start_changes_nothing(lab):
 
 
 def test_row_18_events_raised_twice_are_two_events(lab):
-    @lab.orchestrator
     def two(context):
         events = [context.wait_for_external_event("go") for _ in range(2)]
         return (yield context.task_all(events))

@@ -63,7 +63,6 @@ def test_row_19_a_hung_activity_holds_up_nobody_else(threads):
     threads.activity(lambda: may_end.wait(20), "hangs")
     threads.activity(lambda: "well", "works")
 
-    @threads.orchestrator
     def asks(context):
         return (yield context.call_activity(context.get_input()))
 
@@ -100,14 +99,12 @@ def test_row_19_a_commit_that_fails_is_tried_again_and_no_step_is_halved(threads
     store.append = append
     threads.activity(lambda value: value, "echo")
 
-    @threads.orchestrator
     def fan_out(context):
         yield context.wait_for_external_event("go")
         return (yield context.task_all([context.call_activity("echo", n) for n in range(5)]))
 
     threads.client._control.engine.committer._retry_seconds = 0.01  # instead of a second
-    handle = threads.start(fan_out)
-    threads.settle()
+    handle = threads.begin(fan_out)
     is_full.set()
     with pytest.raises(df.StoreError, match="disk full"):
         handle.raise_event("go")

@@ -11,7 +11,6 @@ from tests.traps.lab import Lab, counted, kinds
 def test_row_20_an_interrupted_orchestrator_is_run_again_and_has_not_failed(kernel):
     tries = []
 
-    @kernel.orchestrator
     def interrupted(context):
         tries.append(1)
         if len(tries) == 1:
@@ -36,7 +35,6 @@ def test_row_20_an_interrupted_activity_is_run_again_and_has_not_failed(kernel):
             raise KeyboardInterrupt
         return len(tries)
 
-    @kernel.orchestrator
     def asks(context):
         return (yield context.call_activity(interrupted))
 
@@ -68,8 +66,7 @@ def die_while_replaying(disk, instance_id):
 def test_row_20_a_death_during_replay_is_no_failure_and_it_is_tried_again(disk, deaths):
     calls: list[str] = []
     prepare(disk, calls)
-    disk.start(chain, "", instance_id="c")
-    disk.settle()
+    disk.begin(chain, "", instance_id="c")
     for _ in range(deaths):
         die_while_replaying(disk, "c")
     assert disk.hub.handle("c").result() == "abca"
@@ -80,8 +77,7 @@ def test_row_20_after_five_deaths_in_a_row_it_is_held_and_others_go_on(disk):
     calls: list[str] = []
     prepare(disk, calls)
     disk.start(chain, "", instance_id="poison")
-    disk.start(chain, "", instance_id="other")
-    disk.settle()
+    disk.begin(chain, "", instance_id="other")
     for _ in range(5):
         die_while_replaying(disk, "poison")
     assert disk.hub.handle("other").result() == "abca"
@@ -92,8 +88,7 @@ def test_row_20_a_held_instance_says_why_and_goes_on_when_it_is_mended(tmp_path,
     lab = Lab("kernel", tmp_path / "hub.duckdb")
     calls: list[str] = []
     prepare(lab, calls)
-    lab.start(chain, "", instance_id="poison")
-    lab.settle()
+    lab.begin(chain, "", instance_id="poison")
     lab.close()
     for _ in range(5):
         store = DuckStore(lab.hub._path)

@@ -24,7 +24,6 @@ def plain():
 def test_row_21_thousands_come_back_in_order_in_two_episodes(plain):
     plain.activity(lambda number: number * 2, "double")
 
-    @plain.orchestrator
     def fan_out(context):
         tasks = [context.call_activity("double", number) for number in range(WIDE)]
         return (yield context.task_all(tasks))
@@ -37,7 +36,6 @@ def test_row_21_thousands_come_back_in_order_in_two_episodes(plain):
 def test_row_21_a_fan_out_of_what_a_fan_out_gave(lab):
     lab.activity(lambda number: number + 1, "plus one")
 
-    @lab.orchestrator
     def twice(context):
         first = yield context.task_all([context.call_activity("plus one", n) for n in range(100)])
         second = yield context.task_all([context.call_activity("plus one", n) for n in first])
@@ -57,7 +55,6 @@ def test_row_21_results_are_in_the_order_of_the_calls_not_of_the_ends(threads):
         ended[number].set()
         return number
 
-    @threads.orchestrator
     def fan_out(context):
         return (yield context.task_all([context.call_activity(backwards, n) for n in range(5)]))
 
@@ -76,7 +73,6 @@ def test_row_21_one_failure_waits_for_all_the_others_and_is_raised_then(lab):
         if number in (3, 7):
             raise ValueError(f"number {number}")
 
-    @lab.orchestrator
     def fan_out(context):
         tasks = [context.call_activity(some_fail, n) for n in range(10)]
         try:
@@ -94,7 +90,6 @@ def test_row_21_the_first_failure_is_the_first_in_the_list_whichever_came_first(
         yield context.create_timer(context.current_utc_datetime + timedelta(hours=context.get_input()))
         raise ValueError(f"after {context.get_input()}")
 
-    @lab.orchestrator
     def fan_out(context):
         yield context.task_all([context.call_sub_orchestrator(child, hours) for hours in (3, 1, 2)])
 
@@ -103,7 +98,6 @@ def test_row_21_the_first_failure_is_the_first_in_the_list_whichever_came_first(
 
 
 def test_row_21_an_empty_fan_out_gives_an_empty_list_at_once(lab):
-    @lab.orchestrator
     def nothing(context):
         return (yield context.task_all([]))
 
@@ -111,7 +105,6 @@ def test_row_21_an_empty_fan_out_gives_an_empty_list_at_once(lab):
 
 
 def test_row_21_the_first_of_none_is_none_at_once(lab):
-    @lab.orchestrator
     def nothing(context):
         first = context.task_any([])
         both = context.task_all([first, context.task_any([context.task_any([])])])
@@ -123,7 +116,6 @@ def test_row_21_the_first_of_none_is_none_at_once(lab):
 def test_row_21_the_winner_of_a_race_is_the_task_itself_also_if_it_failed(lab):
     lab.activity(lambda: 1 / 0, "fails")
 
-    @lab.orchestrator
     def race(context):
         failing = context.call_activity("fails")
         timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
@@ -139,7 +131,6 @@ def test_row_21_the_winner_of_a_race_is_the_task_itself_also_if_it_failed(lab):
 
 
 def test_row_21_races_inside_races_are_won_by_who_came_first(lab):
-    @lab.orchestrator
     def races(context):
         event = context.wait_for_external_event("a")
         first, second = context.task_any([event]), context.task_any([event])
@@ -147,8 +138,7 @@ def test_row_21_races_inside_races_are_won_by_who_came_first(lab):
         order = [first, second]
         return order.index(winner)
 
-    handle = lab.start(races)
-    lab.settle()
+    handle = lab.begin(races)
     handle.raise_event("a")
     assert handle.result(10) == 0
 
@@ -156,7 +146,6 @@ def test_row_21_races_inside_races_are_won_by_who_came_first(lab):
 def test_row_21_all_of_any_of_all(lab):
     lab.activity(lambda value: value, "echo")
 
-    @lab.orchestrator
     def nested(context):
         def echo(value):
             return context.call_activity("echo", value)
@@ -173,7 +162,6 @@ def test_row_21_one_task_may_be_waited_for_many_times(lab):
     calls = []
     lab.activity(lambda: calls.append(1) or len(calls), "count")
 
-    @lab.orchestrator
     def repeats(context):
         task = context.call_activity("count")
         return [(yield task), (yield task), *(yield context.task_all([task, task]))]
@@ -185,7 +173,6 @@ def test_row_21_a_task_runs_also_if_nobody_ever_waits_for_it(lab):
     ran = []
     lab.activity(lambda: ran.append(1), "note")
 
-    @lab.orchestrator
     def careless(context):
         context.call_activity("note")
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
@@ -205,7 +192,6 @@ def test_row_21_thousands_of_settled_tasks_do_not_hit_the_recursion_limit(plain)
             total += yield task
         return total
 
-    @plain.orchestrator
     async def awaits(context):
         tasks = [context.call_activity("echo", number) for number in range(WIDE)]
         await context.task_all(tasks)
@@ -218,7 +204,6 @@ def test_row_21_thousands_of_settled_tasks_do_not_hit_the_recursion_limit(plain)
 def test_row_21_a_long_history_is_resumed_after_a_restart_without_recursion(tmp_path):
     lab = Lab("kernel", tmp_path / "hub.duckdb", verify_replay=False)
 
-    @lab.orchestrator
     def counts(context):
         total = 0
         for _ in range(1_500):
@@ -229,8 +214,7 @@ def test_row_21_a_long_history_is_resumed_after_a_restart_without_recursion(tmp_
     handle = lab.start(counts, instance_id="c")
     tick_often(lab, handle, 1_500)
     lab.settle()
-    lab.restart()
-    handle = lab.hub.handle("c")
+    handle = lab.restart("c")
     handle.raise_event("go")
     assert handle.result() == 1_500
     lab.close()
@@ -240,7 +224,6 @@ def test_row_21_the_cost_of_an_arrival_does_not_grow_with_the_history(plain):
     """Counted, not timed: however long the history is, the code runs on from where it stood."""
     rounds = []
 
-    @plain.orchestrator
     def counts(context):
         for number in range(200):
             rounds.append(number)
@@ -253,15 +236,13 @@ def test_row_21_the_cost_of_an_arrival_does_not_grow_with_the_history(plain):
 
 
 def test_row_21_all_that_waits_is_taken_at_once(plain):
-    @plain.orchestrator
     def counts(context):
         total = 0
         for _ in range(1_000):
             total += yield context.wait_for_external_event("tick")
         return total
 
-    handle = plain.start(counts)
-    plain.settle()
+    handle = plain.begin(counts)
     handle.suspend()
     tick_often(plain, handle, 1_000)
     handle.resume()
@@ -287,7 +268,6 @@ def test_row_21_wide_fan_outs_of_children_with_random_failures_lose_nobody(plain
             raise ValueError(number)
         return number
 
-    @plain.orchestrator
     def fan_out(context):
         tasks = [context.call_sub_orchestrator(child, number) for number in range(200)]
         try:
@@ -311,7 +291,6 @@ def test_row_21_exceptions_among_the_values_if_they_are_asked_for(lab):
     def child(context):
         return (yield context.call_activity(some_fail, context.get_input()))
 
-    @lab.orchestrator
     async def fan_out(context):
         calls = [context.call_activity(some_fail, number) for number in range(3)]
         calls += [context.call_sub_orchestrator(child, 5), context.wait_for_external_event("Go")]
@@ -340,7 +319,6 @@ def test_row_21_only_failures_or_nothing_at_all(lab, numbers):
     def fails(number):
         raise ValueError(f"number {number}")
 
-    @lab.orchestrator
     def fan_out(context):
         calls = [context.call_activity(fails, number) for number in numbers]
         results = yield context.task_all(calls, return_exceptions=True)

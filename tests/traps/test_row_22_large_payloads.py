@@ -12,7 +12,6 @@ def test_row_22_five_megabytes_arrive_everywhere(disk):
     disk.activity(lambda text: text + "!", "echo")
     disk.orchestrator(lambda context: context.get_input() + "?", "child")
 
-    @disk.orchestrator
     def passes_on(context):
         text = yield context.call_activity("echo", context.get_input())
         text = yield context.call_sub_orchestrator("child", text)
@@ -20,10 +19,8 @@ def test_row_22_five_megabytes_arrive_everywhere(disk):
         assert event == MEGABYTES_5
         return text
 
-    handle = disk.start(passes_on, MEGABYTES_5, instance_id="big")
-    disk.settle()
-    disk.restart()
-    handle = disk.hub.handle("big")
+    handle = disk.begin(passes_on, MEGABYTES_5, instance_id="big")
+    handle = disk.restart("big")
     handle.raise_event("more", MEGABYTES_5)
     assert handle.result(60) == MEGABYTES_5 + "!?"
     status = handle.status()
@@ -32,7 +29,6 @@ def test_row_22_five_megabytes_arrive_everywhere(disk):
 
 
 def test_row_22_large_tags_failures_and_carried_inputs(kernel):
-    @kernel.orchestrator
     def again(context):
         if len(context.get_input()) < 10:
             context.continue_as_new(MEGABYTES_5)
@@ -61,7 +57,6 @@ def test_row_22_a_purge_leaves_none_of_it(kernel):
 
 
 def test_row_22_a_custom_status_has_azures_limit_and_says_so(lab):
-    @lab.orchestrator
     def large(context):
         context.set_custom_status("x" * context.get_input())
         return context.custom_status
@@ -77,7 +72,6 @@ def test_row_22_a_custom_status_has_azures_limit_and_says_so(lab):
 def test_row_22_a_large_value_of_many_small_ones(kernel):
     kernel.activity(lambda value: value, "echo")
 
-    @kernel.orchestrator
     def passes_on(context):
         return (yield context.call_activity("echo", context.get_input()))
 

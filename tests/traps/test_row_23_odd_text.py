@@ -25,7 +25,6 @@ ODD_TEXTS = [
 def test_row_23_values_of_every_kind_of_text_come_back_as_they_are(disk):
     disk.activity(lambda value: value, "echo")
 
-    @disk.orchestrator
     def passes_on(context):
         text = context.get_input()
         context.set_custom_status({"status": text})
@@ -68,7 +67,6 @@ IDS = [
 
 @pytest.mark.parametrize("instance_id", IDS, ids=ascii)
 def test_row_23_ids_of_every_allowed_kind_are_found_again(kernel, instance_id):
-    @kernel.orchestrator
     def waits(context):
         kid = yield context.call_sub_orchestrator("kid", None, instance_id[:250] + "+kid")
         return [context.instance_id, kid, (yield context.wait_for_external_event("go"))]
@@ -151,7 +149,6 @@ def test_row_23_a_name_that_is_no_text_of_unicode_is_refused_and_the_hub_goes_on
     """Half a surrogate cannot be written down; it must not stop the hub when it is first tried."""
     bad = "half \udc80"
 
-    @lab.orchestrator
     def asks(context):
         if how == "activity":
             yield context.call_activity(bad)
@@ -209,7 +206,6 @@ def test_row_23_subclasses_of_text_are_the_text_that_they_hold(disk, text):
 
 
 def test_row_23_a_version_that_is_no_text_is_refused_and_the_hub_goes_on(lab):
-    @lab.orchestrator
     def asks(context):
         yield context.call_sub_orchestrator("kid", None, None, object())
 

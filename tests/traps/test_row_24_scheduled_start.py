@@ -12,14 +12,12 @@ def quick(context):
 def test_row_24_a_scheduled_instance_does_not_start_at_once_and_can_be_seen_waiting(lab):
     ran = []
 
-    @lab.orchestrator
     def eager(context):
         ran.append(context.is_replaying)
         return context.current_utc_datetime.isoformat()
 
     start_at = lab.clock.now() + timedelta(hours=1)
-    handle = lab.start(eager, start_at=start_at)
-    lab.settle()
+    handle = lab.begin(eager, start_at=start_at)
     status = handle.status()
     assert (status.runtime_status, status.scheduled_start_time) == ("Pending", start_at)
     assert [one.instance_id for one in lab.hub.instances("Pending")] == [handle.id]
@@ -31,7 +29,6 @@ def test_row_24_a_scheduled_instance_does_not_start_at_once_and_can_be_seen_wait
 
 
 def test_row_24_waiting_for_its_result_waits_for_its_start(lab):
-    lab.orchestrator(quick)
     start_at = lab.clock.now() + timedelta(days=400)
     assert lab.start(quick, start_at=start_at).result(10) == start_at.isoformat()
 
@@ -47,7 +44,6 @@ def test_row_24_waiting_for_its_result_waits_for_its_start(lab):
     ids=["utc", "naive", "ahead", "behind"],
 )
 def test_row_24_a_start_may_be_given_in_any_kind_of_datetime(lab, as_given):
-    lab.orchestrator(quick)
     start_at = lab.clock.now() + timedelta(hours=1)
     handle = lab.start(quick, start_at=as_given(start_at))
     assert handle.status().scheduled_start_time == start_at
@@ -55,32 +51,27 @@ def test_row_24_a_start_may_be_given_in_any_kind_of_datetime(lab, as_given):
 
 
 def test_row_24_a_start_in_the_past_is_a_start_now(lab):
-    lab.orchestrator(quick)
     began = lab.clock.now()
     for start_at in (began, began - timedelta(seconds=1), datetime.min):
         assert lab.start(quick, start_at=start_at).result(10) == began.isoformat()
 
 
 def test_row_24_something_else_than_a_datetime_is_refused(lab):
-    lab.orchestrator(quick)
     with pytest.raises(TypeError, match="Expected a datetime"):
         lab.start(quick, start_at="tomorrow")
     assert lab.hub.instances() == []
 
 
 def test_row_24_its_start_outlives_restarts(disk):
-    disk.orchestrator(quick)
     start_at = disk.clock.now() + timedelta(hours=2)
     disk.start(quick, start_at=start_at, instance_id="s")
     disk.restart()
     disk.advance(hours=1)
     assert disk.client.get_status("s").runtime_status == "Pending"
-    disk.restart()
-    assert disk.hub.handle("s").result() == start_at.isoformat()
+    assert disk.restart("s").result() == start_at.isoformat()
 
 
 def test_row_24_a_start_that_was_missed_while_nothing_ran_happens_at_once(disk):
-    disk.orchestrator(quick)
     disk.start(quick, start_at=disk.clock.now() + timedelta(hours=2), instance_id="s")
     disk.hub.close()
     disk.clock.advance(hours=5)
@@ -91,7 +82,6 @@ def test_row_24_a_start_that_was_missed_while_nothing_ran_happens_at_once(disk):
 def test_row_24_several_start_in_the_order_of_their_times(lab):
     order = []
 
-    @lab.orchestrator
     def notes(context):
         if not context.is_replaying:
             order.append(context.get_input())

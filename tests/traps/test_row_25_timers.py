@@ -19,7 +19,6 @@ def sleeper(context):
 
 @pytest.mark.parametrize("days", [7, 49, 366, 36_525, 2_000_000])
 def test_row_25_timers_may_be_as_far_away_as_they_like(lab, days):
-    lab.orchestrator(sleeper)
     moment = lab.clock.now() + timedelta(days=days)
     handle = lab.start(sleeper, moment.isoformat())
     assert handle.result(10) == moment.isoformat()
@@ -28,9 +27,7 @@ def test_row_25_timers_may_be_as_far_away_as_they_like(lab, days):
 
 
 def test_row_25_the_end_of_time_is_no_overflow(kernel):
-    kernel.orchestrator(sleeper)
-    handle = kernel.start(sleeper, datetime.max.replace(tzinfo=UTC).isoformat())
-    kernel.settle()
+    handle = kernel.begin(sleeper, datetime.max.replace(tzinfo=UTC).isoformat())
     assert handle.status().runtime_status == "Running"
 
 
@@ -45,13 +42,11 @@ def test_row_25_with_a_real_clock_a_far_timer_leaves_the_engine_alive():
 
 @pytest.mark.parametrize("seconds", [0, -1, -1e9])
 def test_row_25_zero_and_the_past_fire_at_once(lab, seconds):
-    lab.orchestrator(sleeper)
     now = lab.clock.now()
     assert lab.run(sleeper, (now + timedelta(seconds=seconds)).isoformat()) == now.isoformat()
 
 
 def test_row_25_naive_and_aware_times_of_any_zone_are_the_same_moment(lab):
-    @lab.orchestrator
     def sleeps(context):
         moment = datetime.fromisoformat(context.get_input())
         zone = timezone(timedelta(hours=5, minutes=45))
@@ -66,7 +61,6 @@ def test_row_25_naive_and_aware_times_of_any_zone_are_the_same_moment(lab):
 
 
 def test_row_25_many_at_one_moment_fire_together_in_the_order_in_which_they_were_set(lab):
-    @lab.orchestrator
     def many(context):
         moment = context.current_utc_datetime + timedelta(hours=1)
         yield context.task_all([context.create_timer(moment) for _ in range(500)])
@@ -79,7 +73,6 @@ def test_row_25_many_at_one_moment_fire_together_in_the_order_in_which_they_were
 
 
 def test_row_25_timers_fire_in_the_order_of_their_times(lab):
-    @lab.orchestrator
     def shuffled(context):
         now = context.current_utc_datetime
         timers = [context.create_timer(now + timedelta(minutes=minutes)) for minutes in (30, 10, 20)]
@@ -93,10 +86,8 @@ def test_row_25_timers_fire_in_the_order_of_their_times(lab):
 
 
 def test_row_25_microseconds_are_kept_and_no_timer_fires_early(disk):
-    disk.orchestrator(sleeper)
     moment = disk.clock.now() + timedelta(microseconds=1_000_001)
-    disk.start(sleeper, moment.isoformat(), instance_id="s")
-    disk.settle()
+    disk.begin(sleeper, moment.isoformat(), instance_id="s")
     disk.restart()
     disk.advance(microseconds=1_000_000)
     assert counted(disk.hub.handle("s").history(), "TimerFired") == 0
@@ -120,9 +111,7 @@ def test_row_25_with_a_real_clock_no_timer_fires_early():
 
 
 def test_row_25_a_timer_that_was_due_while_nothing_ran_fires_at_once_when_something_does(disk):
-    disk.orchestrator(sleeper)
-    disk.start(sleeper, (disk.clock.now() + timedelta(hours=1)).isoformat(), instance_id="s")
-    disk.settle()
+    disk.begin(sleeper, (disk.clock.now() + timedelta(hours=1)).isoformat(), instance_id="s")
     disk.hub.close()
     disk.clock.advance(hours=10)
     disk.open()
@@ -130,7 +119,6 @@ def test_row_25_a_timer_that_was_due_while_nothing_ran_fires_at_once_when_someth
 
 
 def test_row_25_timers_do_not_drift_over_many_rounds(lab):
-    @lab.orchestrator
     def ticking(context):
         began = context.current_utc_datetime
         for number in range(1, 101):
@@ -142,7 +130,6 @@ def test_row_25_timers_do_not_drift_over_many_rounds(lab):
 
 @pytest.mark.parametrize("wrong", [None, 5, "2026-01-01", timedelta(hours=1)], ids=repr)
 def test_row_25_something_else_than_a_datetime_is_refused_in_azures_words(kernel, wrong):
-    @kernel.orchestrator
     def mistaken(context):
         yield context.create_timer(wrong)
 
@@ -160,7 +147,6 @@ def test_row_25_a_virtual_clock_jumps_however_slowly_the_disk_writes():
         append(records)
 
     lab.hub._store.append = slow_append
-    lab.orchestrator(sleeper)
     moment = lab.clock.now() + timedelta(days=3)
     assert lab.run(sleeper, moment.isoformat()) == moment.isoformat()
     del lab.hub._store.append
@@ -168,7 +154,6 @@ def test_row_25_a_virtual_clock_jumps_however_slowly_the_disk_writes():
 
 
 def test_row_25_a_timer_of_the_past_doesnt_turn_time_back_on_a_clock_that_was_set_back(kernel):
-    @kernel.orchestrator
     def looks(context):
         before = context.current_utc_datetime
         yield context.create_timer(before - timedelta(hours=2))
@@ -184,7 +169,6 @@ def test_row_25_a_timer_of_the_past_doesnt_turn_time_back_on_a_clock_that_was_se
 def test_row_25_of_thousands_of_timers_none_is_late_when_many_were_cancelled(kernel):
     """From 1,024 on, those that nobody waits for are swept out now and then."""
 
-    @kernel.orchestrator
     def crowd(context):
         now = context.current_utc_datetime
         timers = [

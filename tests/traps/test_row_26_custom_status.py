@@ -16,7 +16,6 @@ def stages(context):
 
 
 def test_row_26_it_shows_while_running_and_stays_after_the_end(lab):
-    lab.orchestrator(stages)
     handle = lab.start(stages)
     for number in (1, 2, 3):
         lab.settle()
@@ -29,7 +28,6 @@ def test_row_26_it_shows_while_running_and_stays_after_the_end(lab):
 def test_row_26_it_is_kept_by_episodes_that_do_not_set_it(lab):
     lab.activity(lambda: None, "nothing")
 
-    @lab.orchestrator
     def once(context):
         context.set_custom_status("set once")
         for _ in range(3):
@@ -42,9 +40,7 @@ def test_row_26_it_is_kept_by_episodes_that_do_not_set_it(lab):
 
 
 def test_row_26_it_is_kept_over_a_restart_and_recorded_once(disk):
-    disk.orchestrator(stages)
-    disk.start(stages, instance_id="s")
-    disk.settle()
+    disk.begin(stages, instance_id="s")
     for _ in range(3):
         disk.restart()
         disk.settle()
@@ -58,7 +54,6 @@ def test_row_26_it_is_kept_over_a_restart_and_recorded_once(disk):
 
 @pytest.mark.parametrize("value", [None, 0, False, "", [], {}], ids=repr)
 def test_row_26_false_values_are_values_and_replace_what_was_there(kernel, value):
-    @kernel.orchestrator
     def clears(context):
         context.set_custom_status("something")
         yield context.wait_for_external_event("go")
@@ -96,9 +91,7 @@ def test_row_26_without_one_it_is_none(lab):
 
 
 def test_row_26_it_is_kept_when_suspended_and_terminated(lab):
-    lab.orchestrator(stages)
-    handle = lab.start(stages)
-    lab.settle()
+    handle = lab.begin(stages)
     handle.suspend()
     assert handle.status().custom_status == {"stage": 1}
     handle.terminate()
@@ -106,7 +99,6 @@ def test_row_26_it_is_kept_when_suspended_and_terminated(lab):
 
 
 def test_row_26_the_next_execution_keeps_it_until_it_sets_another(lab):
-    @lab.orchestrator
     def monitor(context):
         seen = [*(context.get_input() or []), context.custom_status]
         if len(seen) == 1:
@@ -126,7 +118,6 @@ def test_row_26_the_next_execution_keeps_it_until_it_sets_another(lab):
 
 
 def test_row_26_the_next_executions_status_is_kept_over_a_restart(disk):
-    @disk.orchestrator
     def monitor(context):
         if context.get_input() is None:
             context.set_custom_status("set by the first")
@@ -135,8 +126,7 @@ def test_row_26_the_next_executions_status_is_kept_over_a_restart(disk):
         yield context.wait_for_external_event("go")
         return context.custom_status
 
-    disk.start(monitor, instance_id="m")
-    disk.settle()
+    disk.begin(monitor, instance_id="m")
     disk.restart()
     assert disk.client.get_status("m").custom_status == "set by the first"
     handle = disk.hub.handle("m")
@@ -145,7 +135,6 @@ def test_row_26_the_next_executions_status_is_kept_over_a_restart(disk):
 
 
 def test_row_26_setting_the_same_again_writes_nothing(lab):
-    @lab.orchestrator
     def repeats(context):
         for _ in range(3):
             context.set_custom_status({"a": 1})
@@ -158,24 +147,20 @@ def test_row_26_setting_the_same_again_writes_nothing(lab):
 
 def test_row_26_another_text_in_changed_code_is_no_non_determinism(disk):
     """What is shown may be changed under a running instance."""
-    disk.orchestrator(stages)
-    disk.start(stages, instance_id="s")
-    disk.settle()
+    disk.begin(stages, instance_id="s")
 
     def reworded(context):
         for number in range(1, 4):
             context.set_custom_status(f"stage {number} of 3")
             yield context.wait_for_external_event("next")
 
-    disk.restart(stages=reworded)
-    handle = disk.hub.handle("s")
+    handle = disk.restart("s", stages=reworded)
     handle.raise_event("next")
     disk.settle()
     assert handle.status().custom_status == "stage 2 of 3"
 
 
 def test_row_26_what_cannot_be_kept_is_refused(lab):
-    @lab.orchestrator
     def mistaken(context):
         context.set_custom_status(object())
 

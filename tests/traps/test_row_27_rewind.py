@@ -15,7 +15,6 @@ def switch(lab):
 
 
 def test_row_27_a_single_failed_activity_is_done_again_and_what_came_before_is_not(lab, switch):
-    @lab.orchestrator
     def chain(context):
         return [
             (yield context.call_activity("do", "a")),
@@ -33,7 +32,6 @@ def test_row_27_a_single_failed_activity_is_done_again_and_what_came_before_is_n
 
 
 def test_row_27_in_a_fan_out_only_the_failed_ones_are_done_again(lab, switch):
-    @lab.orchestrator
     def fan_out(context):
         return (yield context.task_all([context.call_activity("do", what) for what in "abcdef"]))
 
@@ -48,7 +46,6 @@ def test_row_27_in_a_fan_out_only_the_failed_ones_are_done_again(lab, switch):
 def test_row_27_several_failures_on_the_way_are_all_done_again(lab, switch):
     """One was caught and compensated for; with the failure the compensation is gone, too."""
 
-    @lab.orchestrator
     def careful(context):
         try:
             first = yield context.call_activity("do", "first")
@@ -66,7 +63,6 @@ def test_row_27_several_failures_on_the_way_are_all_done_again(lab, switch):
 
 
 def test_row_27_twice_and_a_third_time(lab, switch):
-    @lab.orchestrator
     def chain(context):
         return [(yield context.call_activity("do", "a")), (yield context.call_activity("do", "b"))]
 
@@ -83,7 +79,6 @@ def test_row_27_twice_and_a_third_time(lab, switch):
 
 
 def test_row_27_something_else_may_fail_the_second_time(lab, switch):
-    @lab.orchestrator
     def fan_out(context):
         first = yield context.task_all([context.call_activity("do", what) for what in "ab"])
         return [*first, (yield context.call_activity("do", "c"))]
@@ -100,7 +95,6 @@ def test_row_27_something_else_may_fail_the_second_time(lab, switch):
 
 
 def test_row_27_a_retried_call_begins_with_its_first_attempt_and_no_old_timer_fires(lab, switch):
-    @lab.orchestrator
     def retries(context):
         options = df.RetryOptions(60_000, 3)
         began = context.current_utc_datetime
@@ -120,7 +114,6 @@ def test_row_27_a_retried_call_begins_with_its_first_attempt_and_no_old_timer_fi
 
 
 def test_row_27_events_timers_and_ids_are_as_they_were(lab, switch):
-    @lab.orchestrator
     def mixed(context):
         began = context.current_utc_datetime
         context.set_custom_status(context.new_uuid())
@@ -160,7 +153,6 @@ def test_row_27_a_mistake_in_the_orchestrator_itself_is_mended_and_rewound(lab, 
 
 
 def test_row_27_after_continue_as_new_the_last_execution_is_rewound(lab, switch):
-    @lab.orchestrator
     def again(context):
         yield context.call_activity("do", f"round {context.get_input()}")
         if context.get_input() == 3:
@@ -176,7 +168,6 @@ def test_row_27_after_continue_as_new_the_last_execution_is_rewound(lab, switch)
 
 
 def test_row_27_its_custom_status_from_before_continue_as_new_is_kept(lab, switch):
-    @lab.orchestrator
     def again(context):
         if context.get_input() is None:
             context.set_custom_status("set before")
@@ -205,10 +196,8 @@ def test_row_27_what_failed_for_changed_code_goes_on_with_the_old_code(tmp_path)
         return (yield context.call_activity("do", "another"))
 
     lab.orchestrator(original, "code")
-    lab.start("code", instance_id="i")
-    lab.settle()
-    lab.restart(code=changed)
-    handle = lab.hub.handle("i")
+    lab.begin("code", instance_id="i")
+    handle = lab.restart("i", code=changed)
     handle.raise_event("go", "kept")
     fail(handle)
     lab.orchestrator(original, "code")
@@ -225,7 +214,6 @@ def test_row_27_a_rewound_instance_goes_on_after_a_restart(disk):
     def child(context):
         return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
 
-    @disk.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, None, "child"))
 
@@ -233,6 +221,5 @@ def test_row_27_a_rewound_instance_goes_on_after_a_restart(disk):
     handle = fail(disk.start(parent, instance_id="p"))
     switch.broken = set()
     handle.rewind()
-    disk.restart()
-    assert disk.hub.handle("p").result() == ["EARLY", "LATE"]
+    assert disk.restart("p").result() == ["EARLY", "LATE"]
     assert switch.calls == {"early": 1, "late": 2}

@@ -17,7 +17,6 @@ def test_row_27_a_failed_child_is_rewound_not_begun_anew(lab, switch):
     def child(context):
         return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, None, "child"))
 
@@ -31,7 +30,6 @@ def test_row_27_a_failed_child_is_rewound_not_begun_anew(lab, switch):
 
 
 def test_row_27_nested_children_are_rewound_down_to_the_failed_activity(lab, switch):
-    @lab.orchestrator
     def level(context):
         depth = context.get_input()
         before = yield context.call_activity("do", f"before {depth}")
@@ -55,7 +53,6 @@ def test_row_27_children_that_succeeded_are_left_alone(lab, switch):
     def child(context):
         return (yield context.call_activity("do", context.get_input()))
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.task_all([context.call_sub_orchestrator(child, w, w) for w in "abc"]))
 
@@ -74,7 +71,6 @@ def test_row_27_a_purged_child_is_begun_anew(lab, switch):
     def child(context):
         return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, None, "child"))
 
@@ -92,12 +88,10 @@ def test_row_27_a_terminated_child_is_begun_anew(lab, switch):
     def child(context):
         return (yield context.wait_for_external_event("go"))
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, None, "child"))
 
-    handle = lab.start(parent)
-    lab.settle()
+    handle = lab.begin(parent)
     lab.client.terminate("child", "mistake")
     fail(handle)
     handle.rewind()
@@ -113,7 +107,6 @@ def test_row_27_a_retried_child_with_an_id_of_its_own_answers_its_parent(lab, sw
     def child(context):
         return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
 
-    @lab.orchestrator
     def parent(context):
         options = df.RetryOptions(1_000, 3)
         return (yield context.call_sub_orchestrator_with_retry(child, options, None, "kid"))
@@ -132,7 +125,6 @@ def test_row_27_a_child_that_completed_after_its_parent_had_failed_is_not_done_a
         yield context.wait_for_external_event("go")
         return (yield context.call_activity("do", "child's"))
 
-    @lab.orchestrator
     def parent(context):
         kid = context.call_sub_orchestrator(child, None, "child")
         mine = yield context.call_activity("do", "mine")
@@ -153,7 +145,6 @@ def test_row_27_a_child_that_is_still_open_answers_the_rewound_parent(lab, switc
     def child(context):
         return (yield context.wait_for_external_event("go"))
 
-    @lab.orchestrator
     def parent(context):
         kid = context.call_sub_orchestrator(child, None, "child")
         mine = yield context.call_activity("do", "mine")
@@ -173,7 +164,6 @@ def test_row_27_an_id_that_belongs_to_somebody_else_by_now_is_not_rewound(lab, s
     def child(context):
         return (yield context.call_activity("do", context.get_input()))
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, "asked for", "child"))
 
@@ -190,11 +180,9 @@ def test_row_27_an_id_that_somebody_else_uses_just_now_fails_the_call_and_does_n
     def child(context):
         return (yield context.call_activity("do", "child's"))
 
-    @lab.orchestrator
     def waits(context):
         yield context.wait_for_external_event("go")
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, None, "child"))
 

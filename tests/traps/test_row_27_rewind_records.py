@@ -14,12 +14,10 @@ def switch(lab):
 
 @pytest.mark.parametrize("how", ["Running", "Completed", "Terminated", "Suspended"])
 def test_row_27_only_what_failed_can_be_rewound(lab, how):
-    @lab.orchestrator
     def waits(context):
         yield context.wait_for_external_event("go")
 
-    handle = lab.start(waits)
-    lab.settle()
+    handle = lab.begin(waits)
     if how == "Completed":
         handle.raise_event("go")
         handle.result(10)
@@ -39,7 +37,6 @@ def test_row_27_nobody_cannot_be_rewound(lab):
 
 
 def test_row_27_the_failed_attempt_stays_in_the_history_with_the_reason(lab, switch):
-    @lab.orchestrator
     def asks(context):
         return (yield context.call_activity("do", "a"))
 
@@ -66,14 +63,12 @@ def test_row_27_without_its_code_nothing_is_rewound(disk):
     def child(context):
         yield context.call_activity("do", "a")
 
-    @disk.orchestrator
     def parent(context):
         yield context.call_sub_orchestrator(child, None, "child")
 
     switch.broken = {"a"}
     fail(disk.start(parent, instance_id="p"))
-    disk.restart(without=("child",))
-    before = disk.hub.handle("p").history()
+    before = disk.restart("p", without=("child",)).history()
     with pytest.raises(df.FunctionNotFoundError, match="The orchestrator 'child' isn't registered"):
         disk.hub.handle("p").rewind()
     assert disk.hub.handle("p").history() == before

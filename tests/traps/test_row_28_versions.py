@@ -10,7 +10,6 @@ def version(context):
 
 
 def test_row_28_the_version_given_at_the_start_is_what_the_code_and_the_status_show(lab):
-    lab.orchestrator(version)
     handle = lab.start(version, version="2.0")
     assert handle.result(10) == "2.0"
     assert handle.status().version == "2.0"
@@ -18,7 +17,6 @@ def test_row_28_the_version_given_at_the_start_is_what_the_code_and_the_status_s
 
 
 def test_row_28_without_one_it_is_none_and_an_empty_one_is_one(lab):
-    lab.orchestrator(version)
     assert lab.run(version) is None
     handle = lab.start(version, version="")
     assert handle.result(10) == ""
@@ -28,7 +26,6 @@ def test_row_28_without_one_it_is_none_and_an_empty_one_is_one(lab):
 def test_row_28_children_have_their_parents_version_unless_they_are_given_their_own(lab):
     lab.orchestrator(version)
 
-    @lab.orchestrator
     def parent(context):
         options = df.RetryOptions(1, 1)
         return [
@@ -50,7 +47,6 @@ def test_row_28_grandchildren_inherit_it_too(lab):
     def child(context):
         return (yield context.call_sub_orchestrator(version))
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(child, None, None, "1.5"))
 
@@ -61,7 +57,6 @@ def test_row_28_it_is_kept_by_continue_as_new_restart_and_rewind(lab):
     broken = [True]
     lab.activity(lambda: 1 / 0 if broken else "well", "fragile")
 
-    @lab.orchestrator
     def again(context):
         if context.get_input() is None:
             context.continue_as_new("second")
@@ -93,8 +88,7 @@ def test_row_28_running_instances_of_two_versions_go_their_own_ways_after_a_rest
         return (yield context.call_activity("old step"))
 
     disk.orchestrator(code, "code")
-    disk.start("code", instance_id="one", version="1")
-    disk.settle()
+    disk.begin("code", instance_id="one", version="1")
     disk.restart(code=code_with_both)
     disk.start("code", instance_id="two", version="2")
     assert disk.hub.handle("one").result() == "old"
@@ -102,6 +96,5 @@ def test_row_28_running_instances_of_two_versions_go_their_own_ways_after_a_rest
 
 
 def test_row_28_no_version_is_refused_and_none_is_tried_for_ever(lab):
-    lab.orchestrator(version)
     for given in ("0.0.1", "999.0", "not a number", "1.0-beta"):
         assert lab.run(version, version=given) == given

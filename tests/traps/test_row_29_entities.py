@@ -29,7 +29,6 @@ def test_row_29_signals_are_done_in_the_order_in_which_they_were_sent(counting):
 
 
 def test_row_29_what_each_orchestration_asks_for_comes_in_its_order(counting):
-    @counting.orchestrator
     def tells(context):
         mine = context.get_input()
         for number in range(0, 9, 3):
@@ -48,7 +47,6 @@ def test_row_29_what_each_orchestration_asks_for_comes_in_its_order(counting):
 
 
 def test_row_29_calls_made_together_are_done_in_the_order_of_the_calls(counting):
-    @counting.orchestrator
     def many(context):
         return (yield context.task_all([context.call_entity(A, "add", 1) for _ in range(100)]))
 

@@ -24,8 +24,7 @@ def test_row_30_calls_and_signals_of_others_wait_until_the_section_is_over(bank)
     assert is_free(bank, "a", "b")
     owner = holding(bank, "ab")
     bank.signal(A, "deposit", 1)
-    call = bank.start("asker", "b")
-    bank.settle()
+    call = bank.begin("asker", "b")
     assert (bank.hub.entity_state(A), call.status().runtime_status) == (100, "Running")
     assert owners(bank) == {"a": owner.id, "b": owner.id}
     owner.raise_event("go")
@@ -65,7 +64,6 @@ def test_row_30_what_was_asked_before_the_lock_is_done_before_it(bank):
 
 
 def test_row_30_in_a_section_several_steps_see_no_change_of_others(bank):
-    @bank.orchestrator
     def careful(context):
         with (yield context.lock([A, B])):
             before = yield context.call_entity(A, "get")
@@ -74,8 +72,7 @@ def test_row_30_in_a_section_several_steps_see_no_change_of_others(bank):
             yield context.call_entity(B, "deposit", 5)
             return [before, after, (yield context.call_entity(B, "get"))]
 
-    handle = bank.start(careful)
-    bank.settle()
+    handle = bank.begin(careful)
     for entity in (A, B):
         bank.signal(entity, "deposit", 1_000)
     bank.settle()
@@ -88,7 +85,6 @@ def test_row_30_in_a_section_several_steps_see_no_change_of_others(bank):
 def test_row_30_what_the_owner_asked_while_it_waited_for_the_lock_does_not_shut_it_out(bank):
     """The call comes after the request: it is done inside of the section, not after its end."""
 
-    @bank.orchestrator
     def hasty(context):
         lock = context.lock([A])
         call = context.call_entity(A, "deposit", 1)
@@ -96,8 +92,7 @@ def test_row_30_what_the_owner_asked_while_it_waited_for_the_lock_does_not_shut_
             return (yield call)
 
     other = holding(bank, "a")
-    handle = bank.start(hasty)
-    bank.settle()
+    handle = bank.begin(hasty)
     bank.signal(A, "deposit", 1_000)
     other.raise_event("go")
     assert handle.result(10) == 101
@@ -106,7 +101,6 @@ def test_row_30_what_the_owner_asked_while_it_waited_for_the_lock_does_not_shut_
 
 
 def test_row_30_what_the_owner_signaled_while_it_waited_comes_before_what_it_calls_inside(bank):
-    @bank.orchestrator
     def hasty(context):
         lock = context.lock([A, B])
         context.signal_entity(B, "deposit", 1)
@@ -114,14 +108,12 @@ def test_row_30_what_the_owner_signaled_while_it_waited_comes_before_what_it_cal
             return (yield context.call_entity(B, "get"))
 
     other = holding(bank, "b")
-    handle = bank.start(hasty)
-    bank.settle()
+    handle = bank.begin(hasty)
     other.raise_event("go")
     assert handle.result(10) == 101
 
 
 def test_row_30_an_operation_that_fails_in_a_section_does_not_end_it(bank):
-    @bank.orchestrator
     def tries(context):
         with (yield context.lock([A])):
             try:
@@ -130,8 +122,7 @@ def test_row_30_an_operation_that_fails_in_a_section_does_not_end_it(bank):
                 context.set_custom_status(context.is_locked)
             yield context.wait_for_external_event("go")
 
-    handle = bank.start(tries)
-    bank.settle()
+    handle = bank.begin(tries)
     assert where(handle) is True
     assert not is_free(bank, "a")
     handle.raise_event("go")
@@ -186,7 +177,6 @@ def test_row_30_an_overdraft_undoes_nothing_of_others_and_keeps_the_sum(bank):
 def refused(bank, violation):
     """The error for what an orchestration does in a critical section, and that it goes on after it."""
 
-    @bank.orchestrator
     def violates(context):
         with (yield context.lock([A, B])):
             try:
@@ -229,7 +219,6 @@ def test_row_30_two_calls_at_a_time_of_one_locked_entity_are_refused(bank):
 def test_row_30_activities_timers_events_and_signals_to_others_are_allowed_in_a_section(bank):
     bank.activity(lambda: "done", "work")
 
-    @bank.orchestrator
     def works(context):
         with (yield context.lock([A])):
             context.signal_entity(C, "deposit", 1)

@@ -96,7 +96,6 @@ def test_row_30_who_gives_up_waiting_stands_in_nobodys_way(bank):
 
 
 def test_row_30_who_fails_while_it_waits_for_a_lock_stands_in_nobodys_way(bank):
-    @bank.orchestrator
     def impatient(context):
         lock = context.lock([A])
         yield context.task_any(
@@ -113,7 +112,6 @@ def test_row_30_who_fails_while_it_waits_for_a_lock_stands_in_nobodys_way(bank):
 
 
 def test_row_30_a_call_that_the_owner_no_longer_waits_for_is_done_and_answers_nobody(bank):
-    @bank.orchestrator
     def forgets(context):
         with (yield context.lock([A])):
             context.call_entity(A, "deposit", 1)

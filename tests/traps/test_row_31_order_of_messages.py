@@ -40,7 +40,6 @@ def test_row_31_signals_keep_their_order_while_the_clock_is_set_to_and_fro(telli
 
 
 def test_row_31_an_orchestrations_messages_keep_their_order_while_the_clock_is_set_back(telling):
-    @telling.orchestrator
     def tells(context):
         for number in range(0, 12, 3):
             context.signal_entity(J, "tell", number)
@@ -165,7 +164,6 @@ def report_twice(lab):
 def test_row_31_an_outcome_that_is_reported_twice_counts_once(telling):
     stop = report_twice(telling)
 
-    @telling.orchestrator
     def adds(context):
         got = []
         for _ in range(5):

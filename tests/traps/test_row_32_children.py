@@ -19,7 +19,6 @@ def quick(context):
 def test_row_32_a_child_that_nobody_waits_for_runs_to_its_end(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         context.call_sub_orchestrator(waits, None, "orphan")
         return "gone ahead"
@@ -32,7 +31,6 @@ def test_row_32_a_child_that_nobody_waits_for_runs_to_its_end(lab):
 def test_row_32_a_child_outlives_a_parent_that_failed_or_was_terminated(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         context.call_sub_orchestrator(waits, None, context.get_input())
         if context.get_input() == "of the failed":
@@ -40,8 +38,7 @@ def test_row_32_a_child_outlives_a_parent_that_failed_or_was_terminated(lab):
         yield context.wait_for_external_event("never")
 
     lab.start(parent, "of the failed").wait(10)
-    handle = lab.start(parent, "of the terminated")
-    lab.settle()
+    handle = lab.begin(parent, "of the terminated")
     handle.terminate(recursive=False)
     for child in ("of the failed", "of the terminated"):
         lab.client.raise_event(child, "go", child)
@@ -51,7 +48,6 @@ def test_row_32_a_child_outlives_a_parent_that_failed_or_was_terminated(lab):
 def test_row_32_an_orphans_end_does_not_disturb_its_ended_parent(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         context.call_sub_orchestrator(waits, None, "orphan")
 
@@ -67,17 +63,14 @@ def test_row_32_an_orphans_end_does_not_disturb_its_ended_parent(lab):
 def test_row_32_an_orphan_survives_restarts_and_the_purge_of_its_parent(disk):
     disk.orchestrator(waits)
 
-    @disk.orchestrator
     def parent(context):
         context.call_sub_orchestrator(waits, None, "orphan")
 
     handle = disk.start(parent)
     handle.result()
     disk.settle()
-    disk.restart()
-    assert disk.hub.handle(handle.id).purge() == 1
-    disk.restart()
-    orphan = disk.hub.handle("orphan")
+    assert disk.restart(handle.id).purge() == 1
+    orphan = disk.restart("orphan")
     orphan.raise_event("go", "still there")
     assert orphan.result() == "still there"
 
@@ -85,15 +78,13 @@ def test_row_32_an_orphan_survives_restarts_and_the_purge_of_its_parent(disk):
 def test_row_32_events_reach_children_by_their_ids(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         named = context.call_sub_orchestrator(waits, None, "named")
         unnamed = context.call_sub_orchestrator(waits)
         context.set_custom_status(unnamed.instance_id)
         return (yield context.task_all([named, unnamed]))
 
-    handle = lab.start(parent)
-    lab.settle()
+    handle = lab.begin(parent)
     lab.client.raise_event("named", "go", 1)
     lab.client.raise_event(handle.status().custom_status, "go", 2)
     assert handle.result(10) == [1, 2]
@@ -102,7 +93,6 @@ def test_row_32_events_reach_children_by_their_ids(lab):
 def test_row_32_without_an_id_a_childs_is_made_of_the_executions_and_the_tasks(lab):
     lab.orchestrator(quick)
 
-    @lab.orchestrator
     def parent(context):
         children = [context.call_sub_orchestrator(quick) for _ in range(2)]
         yield context.task_all(children)
@@ -135,7 +125,6 @@ def test_row_32_the_id_of_another_open_instance_is_a_failure_that_can_be_caught(
     lab.orchestrator(waits)
     lab.start(waits, instance_id="taken")
 
-    @lab.orchestrator
     def parent(context):
         try:
             yield context.call_sub_orchestrator(waits, None, "taken")
@@ -147,7 +136,6 @@ def test_row_32_the_id_of_another_open_instance_is_a_failure_that_can_be_caught(
 
 
 def test_row_32_a_grandparents_id_is_a_failure_too_and_nobody_hangs(lab):
-    @lab.orchestrator
     def nested(context):
         depth = context.get_input()
         if depth == 2:
@@ -161,15 +149,13 @@ def test_row_32_a_grandparents_id_is_a_failure_too_and_nobody_hangs(lab):
 def test_row_32_two_children_of_one_id_at_once_are_one_child_and_one_failure(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         first = context.call_sub_orchestrator(waits, None, "twin")
         second = context.call_sub_orchestrator(waits, None, "twin")
         winner = yield context.task_any([first, second])
         return [winner is second, winner.is_failed, (yield first)]
 
-    handle = lab.start(parent)
-    lab.settle()
+    handle = lab.begin(parent)
     lab.client.raise_event("twin", "go", "first")
     assert handle.result(10) == [True, True, "first"]
 
@@ -177,7 +163,6 @@ def test_row_32_two_children_of_one_id_at_once_are_one_child_and_one_failure(lab
 def test_row_32_the_id_of_an_ended_child_can_be_used_for_the_next(lab):
     lab.orchestrator(quick)
 
-    @lab.orchestrator
     def parent(context):
         return [
             (yield context.call_sub_orchestrator(quick, 1, "same")),
@@ -194,7 +179,6 @@ def test_row_32_a_parent_may_wait_longer_than_any_inner_time_limit(lab):
         yield context.create_timer(context.current_utc_datetime + timedelta(days=3650))
         return "after ten years"
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(slow))
 
@@ -206,12 +190,10 @@ def test_row_32_a_parent_may_wait_longer_than_any_inner_time_limit(lab):
 def test_row_32_terminating_a_parent_without_recursion_leaves_no_dangling_answer(lab):
     lab.orchestrator(waits)
 
-    @lab.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator(waits, None, "child"))
 
-    handle = lab.start(parent)
-    lab.settle()
+    handle = lab.begin(parent)
     handle.terminate(recursive=False)
     before = handle.history()
     lab.client.raise_event("child", "go")

@@ -122,7 +122,6 @@ def test_row_33_a_negative_page_is_refused(lab, top, skip):
 
 
 def test_row_33_more_than_a_hundred_are_listed(kernel):
-    kernel.orchestrator(quick)
     for number in range(130):
         kernel.start(quick, number)
     kernel.settle()
@@ -130,7 +129,6 @@ def test_row_33_more_than_a_hundred_are_listed(kernel):
 
 
 def test_row_33_of_many_at_one_moment_pages_are_still_whole(kernel):
-    kernel.orchestrator(quick)
     for _ in range(50):
         kernel.start(quick)
     seen = [i for skip in range(0, 50, 7) for i in ids(kernel.client.get_status_by(top=7, skip=skip))]
@@ -140,7 +138,6 @@ def test_row_33_of_many_at_one_moment_pages_are_still_whole(kernel):
 def test_row_33_parents_can_be_told_from_children(lab):
     lab.orchestrator(quick)
 
-    @lab.orchestrator
     def parent(context):
         yield context.call_sub_orchestrator(quick)
 
@@ -157,9 +154,7 @@ def test_row_33_an_unknown_id_is_a_false_status_not_an_error(lab):
 
 
 def test_row_33_a_wait_that_runs_out_says_so_and_harms_nothing(lab):
-    lab.orchestrator(waits)
-    handle = lab.start(waits)
-    lab.settle()
+    handle = lab.begin(waits)
     with pytest.raises(df.WaitTimeoutError):
         handle.result(0.05)
     with pytest.raises(TimeoutError):
@@ -175,21 +170,16 @@ def test_row_33_waiting_for_nobody_is_an_error(lab):
 
 
 def test_row_33_a_wait_goes_on_in_the_next_kernel(disk):
-    disk.orchestrator(waits)
     handle = disk.start(waits, instance_id="w")
     with pytest.raises(df.WaitTimeoutError):
         handle.result()
-    disk.restart()
-    handle = disk.hub.handle("w")
+    handle = disk.restart("w")
     handle.raise_event("go", "well")
     assert handle.result() == "well"
-    disk.restart()
-    assert disk.hub.handle("w").result() == "well"
+    assert disk.restart("w").result() == "well"
 
 
 def test_row_33_nine_who_wait_do_not_keep_a_tenth_from_starting(threads):
-    threads.orchestrator(waits)
-    threads.orchestrator(quick)
     handles = [threads.start(waits) for _ in range(9)]
     with ThreadPoolExecutor(9) as pool:
         waiting = [pool.submit(handle.result, PATIENCE) for handle in handles]
@@ -218,7 +208,6 @@ def test_row_33_nine_who_wait_in_an_event_loop_do_not_keep_a_tenth_from_starting
 
 
 def test_row_33_several_who_wait_for_one_all_learn_of_its_end(threads):
-    threads.orchestrator(waits)
     handle = threads.start(waits)
     barrier = threading.Barrier(6)
 

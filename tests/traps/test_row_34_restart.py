@@ -37,7 +37,6 @@ def test_row_34_with_the_same_id_nothing_of_the_old_one_shows(lab):
     broken = [True]
     lab.activity(lambda: 1 / 0 if broken else "well", "fragile")
 
-    @lab.orchestrator
     def stages(context):
         if broken:
             context.set_custom_status("of the first")
@@ -57,7 +56,6 @@ def test_row_34_with_the_same_id_nothing_of_the_old_one_shows(lab):
 
 
 def test_row_34_an_open_one_can_be_restarted_under_a_new_id_only(lab):
-    lab.orchestrator(waits)
     handle = lab.start(waits, 1, instance_id="open")
     with pytest.raises(df.InstanceExistsError, match="'open' is open"):
         lab.client.restart("open", False)
@@ -82,14 +80,12 @@ def test_row_34_without_its_code_it_is_refused(disk):
 
 @pytest.mark.parametrize("input_", [None, 0, "", [], {"a": None}], ids=repr)
 def test_row_34_false_inputs_are_kept(kernel, input_):
-    kernel.orchestrator(quick)
     handle = kernel.start(quick, input_)
     handle.result(10)
     assert handle.restart().result(10) == input_
 
 
 def test_row_34_events_of_the_old_one_are_not_given_to_the_new(lab):
-    lab.orchestrator(waits)
     handle = lab.start(waits, instance_id="same")
     handle.raise_event("go", 1)
     lab.settle()

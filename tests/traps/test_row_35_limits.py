@@ -91,7 +91,6 @@ def test_row_35_the_limit_is_azures_hundred_thousand():
 def test_row_35_exactly_as_many_as_allowed_are_allowed(limited):
     limited.activity(lambda: None, "nothing")
 
-    @limited.orchestrator
     def asks(context):
         yield context.task_all([context.call_activity("nothing") for _ in range(context.get_input())])
         return "well"
@@ -104,7 +103,6 @@ def test_row_35_exactly_as_many_as_allowed_are_allowed(limited):
 def test_row_35_continue_as_new_begins_to_count_anew(limited):
     limited.activity(lambda: None, "nothing")
 
-    @limited.orchestrator
     def loops(context):
         for _ in range(15):
             yield context.call_activity("nothing")
@@ -118,7 +116,6 @@ def test_row_35_continue_as_new_begins_to_count_anew(limited):
 def test_row_35_a_parent_can_catch_a_child_that_asked_for_too_much(limited):
     limited.orchestrator(endless_activities)
 
-    @limited.orchestrator
     def parent(context):
         try:
             yield context.call_sub_orchestrator(endless_activities)

@@ -23,7 +23,6 @@ class Odd:
     ids=lambda wrong: getattr(wrong, "__name__", type(wrong).__name__),
 )
 def test_row_36_waiting_for_what_is_no_task_fails_with_a_message(kernel, wrong, at):
-    @kernel.orchestrator
     def mistaken(context):
         if at == "second":
             yield context.create_timer(context.current_utc_datetime)
@@ -36,7 +35,6 @@ def test_row_36_waiting_for_what_is_no_task_fails_with_a_message(kernel, wrong, 
 
 
 def test_row_36_a_list_of_tasks_is_told_of_task_all(lab):
-    @lab.orchestrator
     def mistaken(context):
         yield [context.call_activity("a"), context.call_activity("b")]
 
@@ -46,11 +44,9 @@ def test_row_36_a_list_of_tasks_is_told_of_task_all(lab):
 
 @pytest.mark.parametrize("many", ["task_all", "task_any"])
 def test_row_36_what_is_no_list_of_tasks_is_refused(lab, many):
-    @lab.orchestrator
     def one_task(context):
         yield getattr(context, many)(context.call_activity("a"))
 
-    @lab.orchestrator
     def not_all_tasks(context):
         yield getattr(context, many)([context.wait_for_external_event("a"), 5])
 
@@ -99,7 +95,6 @@ def runs_out_of_memory(context):
 def test_row_36_nothing_that_an_orchestrator_raises_stops_the_hub(lab, orchestrator):
     lab.orchestrator(orchestrator)
 
-    @lab.orchestrator
     def waits(context):
         return (yield context.wait_for_external_event("go"))
 
@@ -111,7 +106,6 @@ def test_row_36_nothing_that_an_orchestrator_raises_stops_the_hub(lab, orchestra
 
 
 def test_row_36_an_interrupt_raised_by_code_in_the_background_fails_it_and_nothing_else(threads):
-    @threads.orchestrator
     def interrupts(context):
         raise KeyboardInterrupt
 
@@ -131,7 +125,6 @@ def test_row_36_nothing_that_an_activity_raises_stops_the_hub(threads, error):
     async def raises_in_the_event_loop():
         raise error
 
-    @threads.orchestrator
     def asks(context):
         yield context.call_activity(context.get_input())
 
@@ -149,7 +142,6 @@ def test_row_36_async_def_orchestrators_work_like_generators(lab):
     async def inner(context, value):
         return await context.call_activity("plus one", value)
 
-    @lab.orchestrator
     async def outer(context):
         first = await inner(context, context.get_input())
         second = await context.task_all([context.call_activity("plus one", first) for _ in range(2)])
@@ -166,7 +158,6 @@ def test_row_36_awaiting_something_else_than_a_task_fails_with_a_message(lab):
         def __await__(self):
             yield 5
 
-    @lab.orchestrator
     async def mistaken(context):
         await Five()
 
@@ -175,7 +166,6 @@ def test_row_36_awaiting_something_else_than_a_task_fails_with_a_message(lab):
 
 
 def test_row_36_yield_in_an_async_def_is_explained(lab):
-    @lab.orchestrator
     async def confused(context):
         yield context.call_activity("a")
 
@@ -212,7 +202,6 @@ def test_row_36_a_function_of_the_wrong_shape_fails_the_orchestration(lab):
 
 
 def test_row_36_empty_names_in_calls_are_refused_in_azures_words(lab):
-    @lab.orchestrator
     def mistaken(context):
         yield getattr(context, context.get_input())("")
 
@@ -226,7 +215,6 @@ def test_row_36_empty_names_in_calls_are_refused_in_azures_words(lab):
 
 
 def test_row_36_a_finally_block_of_a_failed_orchestrator_gets_nothing_done(lab):
-    @lab.orchestrator
     def mistaken(context):
         try:
             yield 5

@@ -13,7 +13,6 @@ def test_row_36_an_orchestrator_that_uses_the_hub_fails_and_does_not_hang(lab, w
     """It is what an activity is for; waiting for oneself would last for ever."""
     lab.orchestrator(lambda context: "well", "other")
 
-    @lab.orchestrator
     def mistaken(context):
         yield context.wait_for_external_event("go")
         if what == "raise":
@@ -29,8 +28,7 @@ def test_row_36_an_orchestrator_that_uses_the_hub_fails_and_does_not_hang(lab, w
         else:
             lab.client.terminate(context.instance_id)
 
-    handle = lab.start(mistaken)
-    lab.settle()
+    handle = lab.begin(mistaken)
     handle.raise_event("go")
     with pytest.raises(df.DurableError, match=r"An orchestrator can't use the hub|hub.step\(\) is for mode"):
         handle.result(10)
@@ -42,7 +40,6 @@ def test_row_36_an_activity_may_use_the_hub(lab):
     lab.orchestrator(lambda context: context.get_input(), "other")
     lab.activity(lambda value: lab.start("other", value, instance_id="started").id, "starts")
 
-    @lab.orchestrator
     def asks(context):
         return (yield context.call_activity("starts", 5))
 
@@ -53,7 +50,6 @@ def test_row_36_an_activity_may_use_the_hub(lab):
 def test_row_36_an_inline_activity_of_a_threaded_hub_may_use_the_hub(threads):
     threads.orchestrator(lambda context: context.get_input(), "other")
 
-    @threads.orchestrator
     def asks(context):
         return (yield context.call_activity("starts inline", 5))
 

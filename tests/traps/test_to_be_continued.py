@@ -65,8 +65,7 @@ def whole(context):
 def grown(lab, *stages, name="grow"):
     """Starts the first of these, and registers the others one after the other."""
     lab.orchestrator(stages[0], name)
-    handle = lab.start(name)
-    lab.settle()
+    handle = lab.begin(name)
     for stage in stages[1:]:
         lab.orchestrator(stage, name)
         lab.settle()
@@ -251,8 +250,7 @@ def test_who_waits_for_a_child_that_waits_for_code_is_told(lab, ran):
 
     lab.orchestrator(first, "grow")
     lab.orchestrator(parent)
-    handle = lab.start("parent")
-    lab.settle()
+    handle = lab.begin("parent")
     with pytest.raises(df.WaitTimeoutError, match=r"\(grow\) waits for more code"):
         handle.result(10)
     lab.orchestrator(whole, "grow")
@@ -276,14 +274,12 @@ def test_it_can_be_terminated_and_suspended_while_it_waits(lab, ran):
 def test_after_a_restart_it_waits_where_it_was_and_goes_on(disk):
     ran = with_steps(disk)
     handle = grown(disk, first)
-    disk.restart()
-    handle = disk.hub.handle(handle.id)
+    handle = disk.restart(handle.id)
     with pytest.raises(df.WaitTimeoutError, match="more code"):
         handle.result(10)
     disk.orchestrator(longer, "grow")
     disk.settle()
-    disk.restart(grow=whole)
-    assert disk.hub.handle(handle.id).result(10) == [2, 3]
+    assert disk.restart(handle.id, grow=whole).result(10) == [2, 3]
     assert ran == [1, 2]
 
 
@@ -298,8 +294,7 @@ def test_what_came_before_the_kernel_died_is_there_afterwards(disk):
 
     handle = grown(disk, first)
     handle.raise_event("name", "Ada")
-    disk.restart(grow=waiting)
-    assert disk.hub.handle(handle.id).result(10) == ["Ada", 3]
+    assert disk.restart(handle.id, grow=waiting).result(10) == ["Ada", 3]
 
 
 def test_a_failed_orchestration_that_was_grown_can_be_rewound(lab):
