@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.traps.corpus import Switch
 from tests.traps.lab import Lab
 
 
@@ -47,8 +48,29 @@ def threads(pool, request):
 
 
 @pytest.fixture
+def switch(lab):
+    return Switch(lab)
+
+
+@pytest.fixture
 def disk(tmp_path):
     """A hub in a file, which can be closed and opened again."""
     made = Lab("kernel", tmp_path / "hub.duckdb")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def unverified(tmp_path):
+    """A hub in a file that runs each episode once, so that calls of code can be counted."""
+    made = Lab("kernel", tmp_path / "hub.duckdb", verify_replay=False)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def failing(tmp_path):
+    """A hub in a file where code that doesn't fit its history fails, as in Azure."""
+    made = Lab("kernel", tmp_path / "hub.duckdb", on_nondeterminism="fail")
     yield made
     made.close()

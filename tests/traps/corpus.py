@@ -4,11 +4,28 @@ from collections import Counter
 from datetime import timedelta
 
 
+def waits(context):
+    return (yield context.wait_for_external_event("go"))
+
+
+def quick(context):
+    return context.get_input()
+
+
+def fails(context):
+    raise ValueError("broken")
+
+
+def after(context, **duration):
+    """A timer that fires so much later than now."""
+    return context.create_timer(context.current_utc_datetime + timedelta(**duration))
+
+
 def chain(context):
     value = context.get_input()
     for name in ("a", "b", "c"):
         value = yield context.call_activity(name, value)
-    yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+    yield after(context, hours=1)
     return (yield context.call_sub_orchestrator("child", value))
 
 
@@ -37,6 +54,19 @@ class Switch:
         if what in self.broken:
             raise ValueError(f"{what} is broken")
         return what.upper()
+
+    def failed(self, broken, *start, **options):
+        """What has failed because these are broken, which they no longer are."""
+        self.broken = set(broken)
+        handle = fail(self.lab.start(*start, **options))
+        self.broken = set()
+        return handle
+
+    def rewound(self, broken, *start, **options):
+        """What has failed because these are broken, and is rewound now that they are mended."""
+        handle = self.failed(broken, *start, **options)
+        handle.rewind("mended")
+        return handle
 
 
 def fail(handle):

@@ -42,7 +42,7 @@ class Lab:
             self._register(kind, name, function)
 
     def restart(self, instance_id: Any = None, *, without: tuple[str, ...] = (), **changed: Any) -> Any:
-        """Close and open it, as in a new kernel, with the orchestrators in `changed` edited; return the handle."""
+        """Reopen it as in a new kernel, with these orchestrators `changed`; return the handle of the id."""
         self.hub.close()
         self._functions = {key: f for key, f in self._functions.items() if key[1] not in without}
         for name, function in changed.items():

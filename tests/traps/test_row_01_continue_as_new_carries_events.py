@@ -2,8 +2,8 @@
 
 import threading
 import time
-from datetime import timedelta
 
+from tests.traps.corpus import after
 from tests.traps.lab import kinds
 
 
@@ -15,13 +15,6 @@ def collector(context):
     if item == "last":
         return taken
     context.continue_as_new(taken)
-
-
-def test_row_01_events_in_the_final_batch_are_carried_over(lab):
-    handle = lab.start(collector)
-    for item in ("a", "b", "c", "last"):
-        handle.raise_event("item", item)
-    assert handle.result(10) == ["a", "b", "c", "last"]
 
 
 def test_row_01_fifty_events_outlive_fifty_executions_in_order(lab):
@@ -68,21 +61,6 @@ def test_row_01_an_event_that_arrives_in_the_middle_of_the_transition_is_carried
         raiser.join(5)
 
 
-def test_row_01_events_that_come_while_a_timer_runs_between_are_kept(lab):
-    def polite(context):
-        taken = context.get_input() or []
-        if len(taken) == 3:
-            return taken
-        yield context.create_timer(context.current_utc_datetime + timedelta(minutes=1))
-        taken.append((yield context.wait_for_external_event("item")))
-        context.continue_as_new(taken)
-
-    handle = lab.begin(polite)
-    for item in (1, 2, 3):
-        handle.raise_event("item", item)
-    assert handle.result(10) == [1, 2, 3]
-
-
 def test_row_01_an_event_that_was_handed_over_but_not_looked_at_is_carried_over(lab):
     def racer(context):
         if context.get_input() is None:
@@ -103,7 +81,7 @@ def test_row_01_an_event_that_was_handed_over_but_not_looked_at_is_carried_over(
 def test_row_01_the_loser_of_a_race_with_a_timer_is_carried_over(lab):
     def racer(context):
         if context.get_input() is None:
-            timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+            timer = after(context, hours=1)
             winner = yield context.task_any([timer, context.wait_for_external_event("item")])
             context.continue_as_new("timer" if winner is timer else "event")
             return None
@@ -160,19 +138,6 @@ def test_row_01_events_are_carried_over_by_an_execution_that_never_waits(lab):
     handle = lab.start(hasty, 0)
     handle.raise_event("item", "kept")
     assert handle.result(10) == "kept"
-
-
-def test_row_01_carried_events_are_in_the_file_with_the_new_execution(disk):
-    handle = disk.start(collector, instance_id="c")
-    for item in ("a", "b"):
-        handle.raise_event("item", item)
-    disk.settle()
-    handle.suspend()
-    handle.raise_event("item", "c")
-    handle.raise_event("item", "last")
-    handle = disk.restart("c")
-    handle.resume()
-    assert handle.result(10) == ["a", "b", "c", "last"]
 
 
 def test_row_01_an_unseen_event_survives_a_restart_between_executions(disk):

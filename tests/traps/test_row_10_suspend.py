@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
+from tests.traps.corpus import after
 from tests.traps.lab import counted, kinds
 
 
@@ -14,18 +15,6 @@ def collects(context):
     while len(taken) < 3:
         taken.append((yield context.wait_for_external_event("item")))
     return taken
-
-
-def test_row_10_events_are_kept_in_order_and_nothing_happens_meanwhile(lab):
-    handle = lab.begin(collects)
-    handle.suspend("holidays")
-    for number in (1, 2, 3):
-        handle.raise_event("item", number)
-    lab.settle()
-    assert handle.status().runtime_status == "Suspended"
-    assert kinds(handle.history())[-3:] == ["EventRaised"] * 3
-    handle.resume("back")
-    assert handle.result(10) == [1, 2, 3]
 
 
 def test_row_10_the_result_of_an_activity_that_ran_is_kept(threads):
@@ -57,13 +46,15 @@ def test_row_10_the_result_of_an_activity_that_ran_is_kept(threads):
     assert handle.result(10) == "first"
 
 
-def test_row_10_timers_fire_at_their_time_and_are_seen_afterwards(lab):
-    def sleeps(context):
-        began = context.current_utc_datetime
-        yield context.create_timer(began + timedelta(hours=1))
-        return (context.current_utc_datetime - began) / timedelta(hours=1)
+def sleeps(context):
+    """Sleeps for so many hours; how many have passed then."""
+    began = context.current_utc_datetime
+    yield after(context, hours=context.get_input())
+    return (context.current_utc_datetime - began) / timedelta(hours=1)
 
-    handle = lab.begin(sleeps)
+
+def test_row_10_timers_fire_at_their_time_and_are_seen_afterwards(lab):
+    handle = lab.begin(sleeps, 1)
     handle.suspend()
     lab.advance(hours=3)
     assert handle.status().runtime_status == "Suspended"
@@ -73,12 +64,7 @@ def test_row_10_timers_fire_at_their_time_and_are_seen_afterwards(lab):
 
 
 def test_row_10_timers_are_not_set_again_by_resuming(lab):
-    def sleeps(context):
-        began = context.current_utc_datetime
-        yield context.create_timer(began + timedelta(hours=4))
-        return (context.current_utc_datetime - began) / timedelta(hours=1)
-
-    handle = lab.begin(sleeps)
+    handle = lab.begin(sleeps, 4)
     for _ in range(3):
         handle.suspend()
         lab.advance(hours=1)
@@ -103,23 +89,16 @@ def test_row_10_a_pending_instance_does_not_start_while_suspended(kernel):
     assert handle.result() is None
 
 
-def test_row_10_a_scheduled_instance_that_is_resumed_early_still_waits_for_its_time(lab):
+@pytest.mark.parametrize("suspended_for", [0, 3])
+def test_row_10_a_scheduled_instance_starts_when_it_is_resumed_and_its_time_has_come(lab, suspended_for):
     handle = lab.start(collects, start_at=lab.clock.now() + timedelta(hours=2))
     handle.suspend()
-    handle.resume()
-    lab.settle()
-    assert handle.status().runtime_status == "Pending"
-    lab.advance(hours=2)
-    assert handle.status().runtime_status == "Running"
-
-
-def test_row_10_a_scheduled_instance_whose_time_comes_while_suspended_starts_when_resumed(lab):
-    handle = lab.start(collects, start_at=lab.clock.now() + timedelta(hours=2))
-    handle.suspend()
-    lab.advance(hours=3)
+    lab.advance(hours=suspended_for)
     assert counted(handle.history(), "OrchestratorStarted") == 0
     handle.resume()
     lab.settle()
+    assert handle.status().runtime_status == ("Running" if suspended_for else "Pending")
+    lab.advance(hours=2)
     assert handle.status().runtime_status == "Running"
 
 
@@ -165,18 +144,18 @@ def test_row_10_children_are_not_suspended_and_their_answer_is_kept(lab):
     assert handle.result(10) == "well"
 
 
-def test_row_10_it_lasts_over_a_restart_with_all_that_arrived(disk):
+@pytest.mark.parametrize("restarts", [False, True])
+def test_row_10_events_are_kept_in_order_and_nothing_happens_meanwhile(disk, restarts):
     handle = disk.begin(collects, instance_id="s")
-    handle.suspend("night")
-    handle.raise_event("item", 1)
-    disk.restart()
-    disk.settle()
-    handle = disk.hub.handle("s")
+    handle.suspend("holidays")
+    for number in (1, 2, 3):
+        handle.raise_event("item", number)
+        if restarts:
+            handle = disk.restart("s")
+        disk.settle()
     assert handle.status().runtime_status == "Suspended"
-    handle.raise_event("item", 2)
-    handle = disk.restart("s")
-    handle.resume("morning")
-    handle.raise_event("item", 3)
+    assert kinds(handle.history())[-3:] == ["EventRaised"] * 3
+    handle.resume("back")
     assert handle.result() == [1, 2, 3]
 
 

@@ -14,26 +14,31 @@ class OutOfStock(Exception):
 
 
 def three_levels(lab, raises):
-    @lab.activity
+    """A grandparent that calls a parent that calls a child, whose activity raises."""
+
     def leaf():
         raises()
 
-    @lab.orchestrator
     def child(context):
         yield context.call_activity(leaf)
 
-    @lab.orchestrator
     def parent(context):
         yield context.call_sub_orchestrator(child, None, "child")
 
-    @lab.orchestrator
     def grandparent(context):
         yield context.call_sub_orchestrator(parent, None, "parent")
 
+    lab.activity(leaf)
+    for one in (child, parent):
+        lab.orchestrator(one)
     return lab.start(grandparent, instance_id="grandparent")
 
 
-def test_row_11_a_childs_failure_keeps_type_message_traceback_and_inner_failure_at_every_level(lab):
+def sold_out():
+    raise OutOfStock("tea", left=0)
+
+
+def test_row_11_a_failure_keeps_type_message_traceback_and_inner_failure_at_every_level(lab):
     def raises():
         try:
             {}["key"]
@@ -44,70 +49,41 @@ def test_row_11_a_childs_failure_keeps_type_message_traceback_and_inner_failure_
     with pytest.raises(OutOfStock) as caught:
         handle.result(10)
     assert isinstance(caught.value, df.TaskFailedError)
-    details = handle.status().failure_details
-    names = []
-    while details is not None:
-        names.append(details.error_type.rpartition(".")[2])
-        last, details = details, details.inner
-        if names[-1] == "OutOfStock":
-            assert last.message == "tea: 0 left"
-            assert "in raises" in last.stack_trace
+    levels = [details := handle.status().failure_details]
+    while (details := details.inner) is not None:
+        levels.append(details)
     # the three orchestrators' TaskFailedError, the activity's own exception, and its cause
-    assert names == ["TaskFailedError"] * 3 + ["OutOfStock", "KeyError"]
-
-
-def test_row_11_a_parent_catches_the_original_type_of_its_grandchilds_failure(lab):
-    @lab.activity
-    def leaf():
-        raise OutOfStock("tea", left=0)
-
-    @lab.orchestrator
-    def child(context):
-        yield context.call_activity(leaf)
-
-    @lab.orchestrator
-    def parent(context):
-        yield context.call_sub_orchestrator(child)
-
-    def grandparent(context):
-        try:
-            yield context.call_sub_orchestrator(parent)
-        except OutOfStock as error:
-            return [type(error).__name__, error.details.inner.inner.message]
-
-    assert lab.run(grandparent) == ["OutOfStock", "tea: 0 left"]
-
-
-def test_row_11_the_text_names_each_function_on_the_way(lab):
-    def raises():
-        raise ValueError("nothing left")
-
-    handle = three_levels(lab, raises)
-    handle.wait(10)
-    output = handle.status().output
+    names = ["TaskFailedError"] * 3 + ["OutOfStock", "KeyError"]
+    assert [level.error_type.rpartition(".")[2] for level in levels] == names
+    assert levels[3].message == "tea: 0 left"
+    assert "in raises" in levels[3].stack_trace
     for part in (
         "Orchestrator function 'grandparent' failed",
         "Orchestrator function 'parent' failed",
         "Orchestrator function 'child' failed",
         "Activity function 'leaf' failed",
-        "nothing left",
+        "tea: 0 left",
     ):
-        assert part in output
-
-
-def test_row_11_each_level_shows_its_failure_in_its_own_history(lab):
-    def raises():
-        raise ValueError("nothing left")
-
-    three_levels(lab, raises).wait(10)
-    for instance_id in ("grandparent", "parent"):
+        assert part in handle.status().output
+    for instance_id in ("grandparent", "parent"):  # each has it in its own history
         events = lab.client.get_status(instance_id, True).history
         failed = next(event for event in events if event["EventType"] == "SubOrchestrationInstanceFailed")
         inner = failed["FailureDetails"]
         while "InnerFailure" in inner:
             inner = inner["InnerFailure"]
-        assert inner["ErrorType"] == "builtins.ValueError"
-        assert inner["ErrorMessage"] == "nothing left"
+        assert (inner["ErrorType"], inner["ErrorMessage"]) == ("builtins.KeyError", "'key'")
+
+
+def test_row_11_a_parent_catches_the_original_type_of_its_grandchilds_failure(lab):
+    three_levels(lab, sold_out).wait(10)
+
+    def catches(context):
+        try:
+            yield context.call_sub_orchestrator("parent")
+        except OutOfStock as error:
+            return [type(error).__name__, error.details.inner.inner.message]
+
+    assert lab.run(catches) == ["OutOfStock", "tea: 0 left"]
 
 
 def test_row_11_a_child_knows_its_parent(lab):
@@ -124,19 +100,16 @@ def test_row_11_a_child_knows_its_parent(lab):
 
 
 def test_row_11_a_failure_is_the_same_after_a_restart(disk):
-    @disk.activity
-    def leaf():
-        raise OutOfStock("tea", left=0)
-
     def catches(context):
         try:
-            yield context.call_activity(leaf)
+            yield context.call_activity("leaf")
         except OutOfStock as error:
             text = [str(error), error.details.message, error.details.error_type]
         yield context.wait_for_external_event("go")
         return text
 
-    handle = disk.begin(catches, instance_id="i")
+    disk.activity(sold_out, "leaf")
+    disk.begin(catches, instance_id="i")
     handle = disk.restart("i")
     handle.raise_event("go")
     text, message, error_type = handle.result()
@@ -162,16 +135,13 @@ def test_row_11_a_deep_chain_of_causes_is_kept_up_to_a_limit(lab):
 
 
 def test_row_11_what_an_orchestrator_catches_and_raises_anew_has_the_old_failure_inside(lab):
-    @lab.activity
-    def leaf():
-        raise OutOfStock("tea", left=0)
-
     def translates(context):
         try:
-            yield context.call_activity(leaf)
+            yield context.call_activity(sold_out)
         except OutOfStock as error:
             raise LookupError("no tea today") from error
 
+    lab.activity(sold_out)
     handle = lab.start(translates)
     with pytest.raises(LookupError, match="no tea today"):
         handle.result(10)

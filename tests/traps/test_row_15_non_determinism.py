@@ -1,12 +1,12 @@
 """Row 15: code that no longer fits its history is found out, whatever was changed; nothing is written."""
 
 import itertools
-from datetime import timedelta
 
 import pytest
 
 import durablenb as df
-from tests.traps.lab import Lab, kinds
+from tests.traps.corpus import after
+from tests.traps.lab import kinds
 
 
 def original(context):
@@ -105,12 +105,15 @@ CHANGES = [
 ]
 
 
-def started(lab):
-    lab.activity(lambda value: value + 1, "first")
-    lab.activity(lambda value: value + 1, "second")
+def prepared(lab):
+    for name in ("first", "second"):
+        lab.activity(lambda value: value + 1, name)
     lab.orchestrator(original)
-    handle = lab.begin(original, instance_id="i")
-    return handle
+    return lab
+
+
+def started(lab):
+    return prepared(lab).begin(original, instance_id="i")
 
 
 @pytest.mark.parametrize(("changed", "recorded", "requested"), CHANGES, ids=[c[0].__name__ for c in CHANGES])
@@ -155,50 +158,36 @@ def test_row_15_code_that_stops_before_what_is_recorded_is_reported(disk):
         handle.result()
 
 
-def test_row_15_on_request_the_instance_fails_instead_as_in_azure(tmp_path):
-    lab = Lab("kernel", tmp_path / "hub.duckdb", on_nondeterminism="fail")
-    started(lab)
-    handle = lab.restart("i", original=returns_earlier)
+def test_row_15_on_request_the_instance_fails_instead_as_in_azure(failing):
+    started(failing)
+    handle = failing.restart("i", original=returns_earlier)
     handle.raise_event("go")
     with pytest.raises(df.NonDeterminismError):
         handle.result()
     assert handle.status().runtime_status == "Failed"
     assert handle.status().failure_details.error_type == "durablenb.model.errors.NonDeterminismError"
-    lab.close()
 
 
-def test_row_15_inside_a_child_its_parent_can_catch_it(tmp_path):
-    lab = Lab("kernel", tmp_path / "hub.duckdb", on_nondeterminism="fail")
-
-    @lab.orchestrator
+def test_row_15_inside_a_child_its_parent_can_catch_it(failing):
     def parent(context):
         try:
             yield context.call_sub_orchestrator("original", None, "child")
         except df.NonDeterminismError as error:
             return error.details.error_type
 
-    lab.activity(lambda value: value + 1, "first")
-    lab.activity(lambda value: value + 1, "second")
-    lab.orchestrator(original)
-    lab.begin(parent, instance_id="parent")
-    lab.restart(original=other_name)
-    lab.client.raise_event("child", "go")
-    assert lab.hub.handle("parent").result() == "durablenb.model.errors.NonDeterminismError"
-    lab.close()
+    prepared(failing).begin(parent, instance_id="top")
+    failing.restart(original=other_name)
+    failing.client.raise_event("child", "go")
+    assert failing.hub.handle("top").result() == "durablenb.model.errors.NonDeterminismError"
 
 
 def test_row_15_a_held_child_is_named_to_whoever_waits_for_its_parent(disk):
-    @disk.orchestrator
     def parent(context):
         return (yield context.call_sub_orchestrator("original", None, "child"))
 
-    disk.activity(lambda value: value + 1, "first")
-    disk.activity(lambda value: value + 1, "second")
-    disk.orchestrator(original)
-    disk.begin(parent, instance_id="parent")
-    disk.restart(original=other_name)
+    prepared(disk).begin(parent, instance_id="top")
+    handle = disk.restart("top", original=other_name)
     disk.client.raise_event("child", "go")
-    handle = disk.hub.handle("parent")
     with pytest.raises(df.NonDeterminismError):
         handle.result()
     disk.orchestrator(original)
@@ -253,7 +242,7 @@ def test_row_15_an_unchanged_orchestrator_is_never_reported(disk):
 
     @disk.orchestrator
     def child(context):
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+        yield after(context, seconds=1)
         return (yield context.call_activity("echo", context.new_uuid()))
 
     def everything(context):
@@ -261,7 +250,7 @@ def test_row_15_an_unchanged_orchestrator_is_never_reported(disk):
         tasks = [context.call_activity("echo", n) for n in range(3)]
         some = yield context.task_all(tasks)
         event = context.wait_for_external_event("go")
-        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        timer = after(context, hours=1)
         yield context.task_any([event, timer])
         event.cancel()
         kid = yield context.call_sub_orchestrator(child, None, "kid")

@@ -7,38 +7,27 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
+from tests.traps.corpus import fails, quick, waits
 from tests.traps.lab import counted
 
 
-def waits(context):
-    return (yield context.wait_for_external_event("go"))
-
-
-def quick(context):
-    return context.get_input()
-
-
-def fails(context):
-    raise ValueError("broken")
-
-
 @pytest.mark.parametrize("state", ["pending", "running", "suspended", "scheduled"])
-def test_row_17_the_id_of_an_open_instance_is_refused(lab, state):
-    lab.orchestrator(waits)
+def test_row_17_the_id_of_an_open_instance_is_refused_and_it_is_unharmed(lab, state):
     start_at = lab.clock.now() + timedelta(days=1) if state == "scheduled" else None
     handle = lab.start(waits, 1, instance_id="only", start_at=start_at)
     if state != "pending":
         lab.settle()
     if state == "suspended":
         handle.suspend()
+    before = handle.history()
     with pytest.raises(df.InstanceExistsError, match="The instance 'only' is open"):
         lab.start(quick, 2, instance_id="only")
+    if state != "pending":
+        assert handle.history() == before
     assert (handle.status().name, handle.status().input_) == ("waits", 1)
 
 
 def end(lab, how):
-    lab.orchestrator(waits)
-    lab.orchestrator(fails)
     handle = lab.start(fails if how == "Failed" else waits, "old", instance_id="again")
     if how == "Completed":
         handle.raise_event("go", "old output")
@@ -49,28 +38,23 @@ def end(lab, how):
 
 
 @pytest.mark.parametrize("how", ["Completed", "Failed", "Terminated"])
-def test_row_17_the_id_of_an_ended_instance_can_be_used_again(lab, how):
+def test_row_17_an_ended_instances_id_can_be_used_again_unless_it_is_a_dedupe_status(lab, how):
     handle = end(lab, how)
     lab.clock.advance(hours=1)
     lab.orchestrator(quick)
-    assert lab.run(quick, "new", instance_id="again") == "new"
+    others = {"Completed", "Failed", "Terminated"} - {how}
+    with pytest.raises(df.InstanceExistsError, match=f"is {how} already"):
+        lab.client.start_new(quick, "again", dedupe_statuses=[how])
+    with pytest.raises(df.InstanceExistsError):
+        lab.client.start_new(quick, "again", dedupe_statuses=df.OrchestrationRuntimeStatus(how))
+    assert lab.client.start_new(quick, "again", "new", dedupe_statuses=others) == "again"
+    assert handle.result(10) == "new"
     status = handle.status(show_history=True)
     assert (status.name, status.input_, status.output) == ("quick", "new", "new")
     assert status.created_time == lab.clock.now()
     assert status.failure_details is None
     assert [event["EventType"] for event in status.history] == ["ExecutionStarted", "ExecutionCompleted"]
     assert len(lab.hub.instances()) == 1
-
-
-@pytest.mark.parametrize("how", ["Completed", "Failed", "Terminated"])
-def test_row_17_unless_its_status_is_one_of_the_dedupe_statuses(lab, how):
-    end(lab, how)
-    others = {"Completed", "Failed", "Terminated"} - {how}
-    with pytest.raises(df.InstanceExistsError, match=f"is {how} already"):
-        lab.client.start_new(waits, "again", dedupe_statuses=[how])
-    with pytest.raises(df.InstanceExistsError):
-        lab.client.start_new(waits, "again", dedupe_statuses=df.OrchestrationRuntimeStatus(how))
-    assert lab.client.start_new(waits, "again", dedupe_statuses=others) == "again"
 
 
 def test_row_17_of_many_who_start_one_id_at_once_one_succeeds(threads):

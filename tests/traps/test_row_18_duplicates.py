@@ -16,49 +16,45 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.values.codec import ValueCodec
+from tests.traps.corpus import waits
 from tests.traps.lab import kinds
 
 
-def waits(context):
-    return (yield context.wait_for_external_event("go"))
-
-
-def finished(lab, handle, task_id, outcome):
-    """What an executor would report, once more or without having been asked."""
-    engine = lab.client._control.engine
-    with engine._lock:
-        instance = engine._state.instances.open.get(handle.id) or engine._state.instances.open.get("other")
-        scope = engine._state.dispatcher.scope
-    job = ActivityJob(scope, instance, task_id, "slow", "null", scope.codec)
-    engine.post(ActivityFinished(job, outcome, lab.clock.now(), lab.clock.now()))
-    lab.settle()
-
-
-def test_row_18_a_second_result_of_one_task_changes_nothing(lab):
-    lab.activity(lambda: "first", "slow")
+@pytest.fixture
+def asked(lab):
+    """An instance that has the result of its activity and waits for an event, and what reports results."""
 
     def asks(context):
         result = yield context.call_activity("slow")
         yield context.wait_for_external_event("go")
         return result
 
+    lab.activity(lambda: "first", "slow")
     handle = lab.begin(asks)
-    before = handle.history()
-    finished(lab, handle, 0, '"second"')
-    finished(lab, handle, 0, FailureDetails("builtins.ValueError", "third"))
-    assert handle.history() == before
+    engine = lab.client._control.engine
+    with engine._lock:
+        instance = engine._state.instances.open[handle.id]
+        scope = engine._state.dispatcher.scope
+
+    def report(task_id, outcome):
+        """What an executor would report, once more or without having been asked."""
+        job = ActivityJob(scope, instance, task_id, "slow", "null", scope.codec)
+        before = handle.history()
+        engine.post(ActivityFinished(job, outcome, lab.clock.now(), lab.clock.now()))
+        lab.settle()
+        assert handle.history() == before
+
+    return handle, report
+
+
+def test_row_18_a_second_result_of_a_task_and_one_of_an_unknown_task_change_nothing(asked):
+    handle, report = asked
+    report(0, '"second"')
+    report(0, FailureDetails("builtins.ValueError", "third"))
+    report(1, '"the wait for the event has this id"')
+    report(17, '"surprise"')
     handle.raise_event("go")
     assert handle.result(10) == "first"
-
-
-def test_row_18_a_result_for_an_unknown_task_changes_nothing(lab):
-    handle = lab.begin(waits)
-    before = handle.history()
-    finished(lab, handle, 17, '"surprise"')
-    finished(lab, handle, 0, '"the wait for the event has this id"')
-    assert handle.history() == before
-    handle.raise_event("go", "well")
-    assert handle.result(10) == "well"
 
 
 def test_row_18_a_result_after_the_end_changes_nothing(lab):
@@ -73,14 +69,6 @@ def test_row_18_a_result_after_the_end_changes_nothing(lab):
     before = handle.history()
     engine.post(ActivityFinished(job, '"late"', None, lab.clock.now()))
     lab.settle()
-    assert handle.history() == before
-
-
-def test_row_18_a_second_start_changes_nothing(lab):
-    handle = lab.begin(waits, 1, instance_id="only")
-    before = handle.history()
-    with pytest.raises(df.InstanceExistsError):
-        lab.start(waits, 2, instance_id="only")
     assert handle.history() == before
 
 

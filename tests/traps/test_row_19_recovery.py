@@ -75,13 +75,10 @@ def test_row_19_a_hung_activity_holds_up_nobody_else(threads):
     assert hung.result(10) is True
 
 
-def test_row_19_two_hubs_of_one_file_are_one_hub(disk):
+def test_row_19_two_hubs_of_one_file_are_one_hub_and_another_store_is_kept_out(disk):
     assert df.TaskHub(disk.path, mode="kernel", clock=disk.clock, verify_replay=True) is disk.hub
     with pytest.raises(df.DurableError, match="open in this process with other options"):
         df.TaskHub(disk.path, mode="threads")
-
-
-def test_row_19_a_store_of_its_own_is_kept_out_by_the_lock(disk):
     with pytest.raises(df.HubLockedError):
         DuckStore(disk.hub._path)
 

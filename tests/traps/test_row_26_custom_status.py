@@ -1,10 +1,10 @@
 """Row 26: the custom status is what was set last, until the end and after it."""
 
 import json
-from datetime import timedelta
 
 import pytest
 
+from tests.traps.corpus import after
 from tests.traps.lab import counted
 
 
@@ -25,77 +25,64 @@ def test_row_26_it_shows_while_running_and_stays_after_the_end(lab):
     assert handle.status().custom_status == {"stage": 3}
 
 
-def test_row_26_it_is_kept_by_episodes_that_do_not_set_it(lab):
-    lab.activity(lambda: None, "nothing")
-
+def test_row_26_episodes_that_do_not_set_it_keep_it_and_those_that_set_it_again_write_nothing(lab):
     def once(context):
-        context.set_custom_status("set once")
-        for _ in range(3):
-            yield context.call_activity("nothing")
+        context.set_custom_status({"a": 1})
+        for number in range(4):
+            yield context.create_timer(context.current_utc_datetime)
+            if number < 2:
+                context.set_custom_status({"a": 1})
         return context.custom_status
 
     handle = lab.start(once)
-    assert handle.result(10) == "set once"
-    assert handle.status().custom_status == "set once"
+    assert handle.result(10) == handle.status().custom_status == {"a": 1}
+    assert counted(handle.history(), "CustomStatusSet") == 1
 
 
-def test_row_26_it_is_kept_over_a_restart_and_recorded_once(disk):
-    disk.begin(stages, instance_id="s")
-    for _ in range(3):
-        disk.restart()
+def test_row_26_it_is_kept_over_a_restart_and_recorded_once_also_when_terminated(disk):
+    handle = disk.begin(stages, instance_id="s")
+    for _ in range(2):
+        handle = disk.restart("s")
         disk.settle()
-        assert disk.client.get_status("s").custom_status == {"stage": 1}
-    handle = disk.hub.handle("s")
-    for _ in range(3):
+        assert handle.status().custom_status == {"stage": 1}
+    for _ in range(2):
         handle.raise_event("next")
-    assert handle.result() == {"stage": 3}
+    disk.settle()
+    handle.suspend()
+    assert handle.status().custom_status == {"stage": 3}
+    handle.terminate()
+    assert handle.status().custom_status == {"stage": 3}
     assert counted(handle.history(), "CustomStatusSet") == 3
 
 
-@pytest.mark.parametrize("value", [None, 0, False, "", [], {}], ids=repr)
-def test_row_26_false_values_are_values_and_replace_what_was_there(kernel, value):
+def test_row_26_false_values_are_values_and_replace_what_was_there(kernel):
     def clears(context):
         context.set_custom_status("something")
         yield context.wait_for_external_event("go")
-        context.set_custom_status(value)
+        context.set_custom_status(context.get_input())
         return [context.custom_status]
 
-    handle = kernel.start(clears)
-    handle.raise_event("go")
-    assert handle.result(10) == [value]
-    assert handle.status().custom_status == value
-    assert kernel.hub.sql("select custom_status from instances").fetchall() == [(json.dumps(value),)]
+    for value in (None, 0, False, "", [], {}):
+        handle = kernel.start(clears, value)
+        handle.raise_event("go")
+        assert repr(handle.result(10)) == repr([value])
+        assert repr(handle.status().custom_status) == repr(value)
+        rows = kernel.hub.sql("select custom_status from instances where instance_id = ?", [handle.id])
+        assert rows.fetchall() == [(json.dumps(value),)]
 
 
-def test_row_26_it_can_be_set_before_the_first_wait_and_without_any(lab):
-    @lab.orchestrator
-    def plain(context):
-        context.set_custom_status("right away")
+def test_row_26_it_can_be_set_without_any_wait_and_is_none_if_it_is_never_set(lab):
+    def sets(context):
+        if context.get_input():
+            context.set_custom_status("right away")
+        if context.get_input() == "fail":
+            raise ValueError
+        return context.custom_status
 
-    @lab.orchestrator
-    def fails(context):
-        context.set_custom_status("about to fail")
-        raise ValueError
-
-    lab.run(plain, instance_id="plain")
-    lab.start(fails, instance_id="fails").wait(10)
-    assert lab.client.get_status("plain").custom_status == "right away"
-    assert lab.client.get_status("fails").custom_status == "about to fail"
-
-
-def test_row_26_without_one_it_is_none(lab):
-    lab.orchestrator(lambda context: context.custom_status, "none")
-    handle = lab.start("none")
-    assert handle.result(10) is None
-    assert handle.status().custom_status is None
-
-
-def test_row_26_it_is_kept_when_suspended_and_terminated(lab):
-    handle = lab.begin(stages)
-    handle.suspend()
-    assert handle.status().custom_status == {"stage": 1}
-    handle.terminate()
-    assert handle.status().custom_status == {"stage": 1}
+    for input_, status in ((None, None), ("complete", "right away"), ("fail", "right away")):
+        handle = lab.start(sets, input_)
+        assert handle.wait(10).runtime_status == ("Failed" if input_ == "fail" else "Completed")
+        assert handle.status().custom_status == status
 
 
 def test_row_26_the_next_execution_keeps_it_until_it_sets_another(lab):
@@ -107,7 +94,7 @@ def test_row_26_the_next_execution_keeps_it_until_it_sets_another(lab):
             context.set_custom_status("third")
         if len(seen) == 4:
             return seen
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        yield after(context, hours=1)
         context.continue_as_new(seen)
 
     handle = lab.start(monitor)
@@ -132,17 +119,6 @@ def test_row_26_the_next_executions_status_is_kept_over_a_restart(disk):
     handle = disk.hub.handle("m")
     handle.raise_event("go")
     assert handle.result() == "set by the first"
-
-
-def test_row_26_setting_the_same_again_writes_nothing(lab):
-    def repeats(context):
-        for _ in range(3):
-            context.set_custom_status({"a": 1})
-            yield context.create_timer(context.current_utc_datetime)
-
-    handle = lab.start(repeats)
-    handle.result(10)
-    assert counted(handle.history(), "CustomStatusSet") == 1
 
 
 def test_row_26_another_text_in_changed_code_is_no_non_determinism(disk):

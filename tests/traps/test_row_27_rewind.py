@@ -2,43 +2,43 @@
 
 from datetime import timedelta
 
-import pytest
-
 import durablenb as df
 from tests.traps.corpus import Switch, fail
-from tests.traps.lab import Lab, counted, kinds
+from tests.traps.lab import counted, kinds
 
 
-@pytest.fixture
-def switch(lab):
-    return Switch(lab)
+def chain(context):
+    results = []
+    for what in "abc":
+        results.append((yield context.call_activity("do", what)))
+    return results
 
 
 def test_row_27_a_single_failed_activity_is_done_again_and_what_came_before_is_not(lab, switch):
-    def chain(context):
-        return [
-            (yield context.call_activity("do", "a")),
-            (yield context.call_activity("do", "b")),
-            (yield context.call_activity("do", "c")),
-        ]
-
-    switch.broken = {"b"}
-    handle = fail(lab.start(chain))
-    switch.broken = set()
-    handle.rewind("mended")
+    handle = switch.rewound("b", chain)
     assert handle.result(10) == ["A", "B", "C"]
     assert switch.calls == {"a": 1, "b": 2, "c": 1}
     assert handle.status().failure_details is None
+
+
+def test_row_27_twice_and_a_third_time_and_something_else_may_fail_then(lab, switch):
+    handle = switch.failed("b", chain)
+    for broken in ("b", "c"):
+        switch.broken = {broken}
+        handle.rewind("still broken")
+        fail(handle)
+    switch.broken = set()
+    handle.rewind("mended")
+    assert handle.result(10) == ["A", "B", "C"]
+    assert switch.calls == {"a": 1, "b": 3, "c": 2}
+    assert counted(handle.history(), "ExecutionRewound") == 3
 
 
 def test_row_27_in_a_fan_out_only_the_failed_ones_are_done_again(lab, switch):
     def fan_out(context):
         return (yield context.task_all([context.call_activity("do", what) for what in "abcdef"]))
 
-    switch.broken = {"b", "e"}
-    handle = fail(lab.start(fan_out))
-    switch.broken = set()
-    handle.rewind()
+    handle = switch.rewound({"b", "e"}, fan_out)
     assert handle.result(10) == list("ABCDEF")
     assert switch.calls == {"a": 1, "b": 2, "c": 1, "d": 1, "e": 2, "f": 1}
 
@@ -54,44 +54,9 @@ def test_row_27_several_failures_on_the_way_are_all_done_again(lab, switch):
         second = yield context.call_activity("do", "second")
         return [first, second]
 
-    switch.broken = {"first", "second"}
-    handle = fail(lab.start(careful))
-    switch.broken = set()
-    handle.rewind()
+    handle = switch.rewound({"first", "second"}, careful)
     assert handle.result(10) == ["FIRST", "SECOND"]
     assert switch.calls == {"first": 2, "compensation": 1, "second": 2}
-
-
-def test_row_27_twice_and_a_third_time(lab, switch):
-    def chain(context):
-        return [(yield context.call_activity("do", "a")), (yield context.call_activity("do", "b"))]
-
-    switch.broken = {"b"}
-    handle = fail(lab.start(chain))
-    for _ in range(2):
-        handle.rewind("still broken")
-        fail(handle)
-    switch.broken = set()
-    handle.rewind("mended")
-    assert handle.result(10) == ["A", "B"]
-    assert switch.calls == {"a": 1, "b": 4}
-    assert counted(handle.history(), "ExecutionRewound") == 3
-
-
-def test_row_27_something_else_may_fail_the_second_time(lab, switch):
-    def fan_out(context):
-        first = yield context.task_all([context.call_activity("do", what) for what in "ab"])
-        return [*first, (yield context.call_activity("do", "c"))]
-
-    switch.broken = {"a"}
-    handle = fail(lab.start(fan_out))
-    switch.broken = {"c"}
-    handle.rewind()
-    fail(handle)
-    switch.broken = set()
-    handle.rewind()
-    assert handle.result(10) == ["A", "B", "C"]
-    assert switch.calls == {"a": 2, "b": 1, "c": 2}
 
 
 def test_row_27_a_retried_call_begins_with_its_first_attempt_and_no_old_timer_fires(lab, switch):
@@ -141,8 +106,7 @@ def test_row_27_a_mistake_in_the_orchestrator_itself_is_mended_and_rewound(lab, 
         raise TypeError(value)
 
     def mended(context):
-        value = yield context.call_activity("do", "a")
-        return value * 2
+        return 2 * (yield context.call_activity("do", "a"))
 
     lab.orchestrator(broken, "code")
     handle = fail(lab.start("code"))
@@ -159,10 +123,7 @@ def test_row_27_after_continue_as_new_the_last_execution_is_rewound(lab, switch)
             return (yield context.call_activity("do", "end"))
         context.continue_as_new(context.get_input() + 1)
 
-    switch.broken = {"end"}
-    handle = fail(lab.start(again, 1))
-    switch.broken = set()
-    handle.rewind()
+    handle = switch.rewound({"end"}, again, 1)
     assert handle.result(10) == "END"
     assert switch.calls == {"round 1": 1, "round 2": 1, "round 3": 1, "end": 2}
 
@@ -176,50 +137,38 @@ def test_row_27_its_custom_status_from_before_continue_as_new_is_kept(lab, switc
         yield context.call_activity("do", "a")
         return context.custom_status
 
-    switch.broken = {"a"}
-    handle = fail(lab.start(again))
-    switch.broken = set()
-    handle.rewind()
+    handle = switch.rewound({"a"}, again)
     assert handle.result(10) == "set before"
     assert handle.status().custom_status == "set before"
 
 
-def test_row_27_what_failed_for_changed_code_goes_on_with_the_old_code(tmp_path):
-    lab = Lab("kernel", tmp_path / "hub.duckdb", on_nondeterminism="fail")
-    switch = Switch(lab)
+def test_row_27_what_failed_for_changed_code_goes_on_with_the_old_code(failing):
+    switch = Switch(failing)
 
-    def original(context):
+    def code(context):
         value = yield context.call_activity("do", "a")
         return [value, (yield context.wait_for_external_event("go"))]
 
     def changed(context):
         return (yield context.call_activity("do", "another"))
 
-    lab.orchestrator(original, "code")
-    lab.begin("code", instance_id="i")
-    handle = lab.restart("i", code=changed)
+    failing.begin(code, instance_id="i")
+    handle = failing.restart("i", code=changed)
     handle.raise_event("go", "kept")
     fail(handle)
-    lab.orchestrator(original, "code")
+    failing.orchestrator(code)
     handle.rewind()
     assert handle.result(10) == ["A", "kept"]
     assert switch.calls == {"a": 1}
-    lab.close()
 
 
 def test_row_27_a_rewound_instance_goes_on_after_a_restart(disk):
     switch = Switch(disk)
-
-    @disk.orchestrator
-    def child(context):
-        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
+    disk.orchestrator(chain)
 
     def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
+        return (yield context.call_sub_orchestrator(chain, None, "child"))
 
-    switch.broken = {"late"}
-    handle = fail(disk.start(parent, instance_id="p"))
-    switch.broken = set()
-    handle.rewind()
-    assert disk.restart("p").result() == ["EARLY", "LATE"]
-    assert switch.calls == {"early": 1, "late": 2}
+    switch.rewound("c", parent, instance_id="p")
+    assert disk.restart("p").result() == ["A", "B", "C"]
+    assert switch.calls == {"a": 1, "b": 1, "c": 2}

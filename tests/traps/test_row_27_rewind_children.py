@@ -3,27 +3,33 @@
 import pytest
 
 import durablenb as df
-from tests.traps.corpus import Switch, fail
+from tests.traps.corpus import fail, waits
 from tests.traps.lab import counted
 
 
-@pytest.fixture
-def switch(lab):
-    return Switch(lab)
+def child(context):
+    return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
+
+
+def parent(context):
+    return (yield context.call_sub_orchestrator(context.get_input() or "child", None, "child"))
+
+
+def busy_parent(context):
+    """Does something itself while its child waits for an event."""
+    kid = context.call_sub_orchestrator("waits", None, "child")
+    mine = yield context.call_activity("do", "mine")
+    return [mine, (yield kid)]
+
+
+@pytest.fixture(autouse=True)
+def _children(lab):
+    lab.orchestrator(child)
+    lab.orchestrator(waits)
 
 
 def test_row_27_a_failed_child_is_rewound_not_begun_anew(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
-
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
-
-    switch.broken = {"late"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
-    handle.rewind("again")
+    handle = switch.rewound({"late"}, parent)
     assert handle.result(10) == ["EARLY", "LATE"]
     assert switch.calls == {"early": 1, "late": 2}
     assert counted(lab.hub.handle("child").history(), "ExecutionRewound") == 1
@@ -39,10 +45,7 @@ def test_row_27_nested_children_are_rewound_down_to_the_failed_activity(lab, swi
             inside = yield context.call_activity("do", "core")
         return [before, inside]
 
-    switch.broken = {"core"}
-    handle = fail(lab.start(level, 3, instance_id="level-3"))
-    switch.broken = set()
-    handle.rewind()
+    handle = switch.rewound({"core"}, level, 3, instance_id="level-3")
     assert handle.result(10) == ["BEFORE 3", ["BEFORE 2", ["BEFORE 1", ["BEFORE 0", "CORE"]]]]
     assert switch.calls == {"core": 2, **{f"before {depth}": 1 for depth in range(4)}}
     assert {str(status.runtime_status) for status in lab.hub.instances()} == {"Completed"}
@@ -50,15 +53,13 @@ def test_row_27_nested_children_are_rewound_down_to_the_failed_activity(lab, swi
 
 def test_row_27_children_that_succeeded_are_left_alone(lab, switch):
     @lab.orchestrator
-    def child(context):
+    def one(context):
         return (yield context.call_activity("do", context.get_input()))
 
-    def parent(context):
-        return (yield context.task_all([context.call_sub_orchestrator(child, w, w) for w in "abc"]))
+    def several(context):
+        return (yield context.task_all([context.call_sub_orchestrator(one, w, w) for w in "abc"]))
 
-    switch.broken = {"b"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
+    handle = switch.failed({"b"}, several)
     before = lab.hub.handle("a").history()
     handle.rewind()
     assert handle.result(10) == ["A", "B", "C"]
@@ -67,31 +68,15 @@ def test_row_27_children_that_succeeded_are_left_alone(lab, switch):
 
 
 def test_row_27_a_purged_child_is_begun_anew(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
-
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
-
-    switch.broken = {"late"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
+    handle = switch.failed({"late"}, parent)
     lab.client.purge_instance_history("child")
     handle.rewind()
     assert handle.result(10) == ["EARLY", "LATE"]
     assert switch.calls == {"early": 2, "late": 2}
 
 
-def test_row_27_a_terminated_child_is_begun_anew(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return (yield context.wait_for_external_event("go"))
-
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
-
-    handle = lab.begin(parent)
+def test_row_27_a_terminated_child_is_begun_anew(lab):
+    handle = lab.begin(parent, "waits")
     lab.client.terminate("child", "mistake")
     fail(handle)
     handle.rewind()
@@ -103,91 +88,48 @@ def test_row_27_a_terminated_child_is_begun_anew(lab, switch):
 def test_row_27_a_retried_child_with_an_id_of_its_own_answers_its_parent(lab, switch):
     """Its last attempt was another task of the parent than the one that is asked for again."""
 
-    @lab.orchestrator
-    def child(context):
-        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
-
-    def parent(context):
+    def retries(context):
         options = df.RetryOptions(1_000, 3)
-        return (yield context.call_sub_orchestrator_with_retry(child, options, None, "kid"))
+        return (yield context.call_sub_orchestrator_with_retry("child", options, None, "kid"))
 
-    switch.broken = {"late"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
-    handle.rewind()
+    handle = switch.rewound({"late"}, retries)
     assert handle.result(10) == ["EARLY", "LATE"]
     assert switch.calls["late"] == 4
 
 
-def test_row_27_a_child_that_completed_after_its_parent_had_failed_is_not_done_again(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        yield context.wait_for_external_event("go")
-        return (yield context.call_activity("do", "child's"))
-
-    def parent(context):
-        kid = context.call_sub_orchestrator(child, None, "child")
-        mine = yield context.call_activity("do", "mine")
-        return [mine, (yield kid)]
-
-    switch.broken = {"mine"}
-    handle = fail(lab.start(parent))
-    lab.client.raise_event("child", "go")
-    lab.client.wait_for_completion("child", 10)
-    switch.broken = set()
-    handle.rewind()
-    assert handle.result(10) == ["MINE", "CHILD'S"]
-    assert switch.calls == {"mine": 2, "child's": 1}
-
-
-def test_row_27_a_child_that_is_still_open_answers_the_rewound_parent(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return (yield context.wait_for_external_event("go"))
-
-    def parent(context):
-        kid = context.call_sub_orchestrator(child, None, "child")
-        mine = yield context.call_activity("do", "mine")
-        return [mine, (yield kid)]
-
-    switch.broken = {"mine"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
-    handle.rewind()
-    lab.settle()
+@pytest.mark.parametrize("when", ["before the rewind", "after it"])
+def test_row_27_a_child_that_was_open_when_its_parent_failed_answers_the_rewound_one(lab, switch, when):
+    handle = switch.failed({"mine"}, busy_parent)
+    if when == "after it":
+        handle.rewind()
+        lab.settle()
     lab.client.raise_event("child", "go", "well")
+    lab.client.wait_for_completion("child", 10)
+    if when == "before the rewind":
+        handle.rewind()
     assert handle.result(10) == ["MINE", "well"]
+    assert switch.calls == {"mine": 2}
+    assert counted(lab.hub.handle("child").history(), "OrchestratorStarted") == 2  # it isn't done again
 
 
 def test_row_27_an_id_that_belongs_to_somebody_else_by_now_is_not_rewound(lab, switch):
     @lab.orchestrator
-    def child(context):
+    def one(context):
         return (yield context.call_activity("do", context.get_input()))
 
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, "asked for", "child"))
+    def asks(context):
+        return (yield context.call_sub_orchestrator(one, "asked for", "child"))
 
     switch.broken = {"asked for", "somebody else's"}
-    handle = fail(lab.start(parent))
-    fail(lab.start(child, "somebody else's", instance_id="child"))
+    handle = fail(lab.start(asks))
+    fail(lab.start(one, "somebody else's", instance_id="child"))
     switch.broken = set()
     handle.rewind()
     assert handle.result(10) == "ASKED FOR"
 
 
 def test_row_27_an_id_that_somebody_else_uses_just_now_fails_the_call_and_does_not_hang(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return (yield context.call_activity("do", "child's"))
-
-    def waits(context):
-        yield context.wait_for_external_event("go")
-
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
-
-    switch.broken = {"child's"}
-    handle = fail(lab.start(parent))
+    handle = switch.failed({"late"}, parent)
     lab.start(waits, instance_id="child")
     handle.rewind()
     with pytest.raises(df.InstanceExistsError, match="'child' is that of an open instance"):

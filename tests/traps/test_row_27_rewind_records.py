@@ -7,11 +7,6 @@ from tests.traps.corpus import Switch, fail
 from tests.traps.lab import kinds
 
 
-@pytest.fixture
-def switch(lab):
-    return Switch(lab)
-
-
 @pytest.mark.parametrize("how", ["Running", "Completed", "Terminated", "Suspended"])
 def test_row_27_only_what_failed_can_be_rewound(lab, how):
     def waits(context):

@@ -1,12 +1,12 @@
 """Row 30: critical sections keep everybody else out, and never wait in a circle."""
 
-from datetime import timedelta
 from itertools import permutations
 
 import pytest
 
 import durablenb as df
 from tests.traps.bank import A, B, C, furnished, holding, is_free, owners, where
+from tests.traps.corpus import after
 from tests.traps.lab import counted
 
 
@@ -222,7 +222,7 @@ def test_row_30_activities_timers_events_and_signals_to_others_are_allowed_in_a_
     def works(context):
         with (yield context.lock([A])):
             context.signal_entity(C, "deposit", 1)
-            yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+            yield after(context, hours=1)
             done = yield context.call_activity("work")
         return [done, (yield context.call_sub_orchestrator("asker", "a"))]
 

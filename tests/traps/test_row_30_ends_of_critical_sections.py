@@ -2,12 +2,12 @@
 
 import gc
 import sys
-from datetime import timedelta
 
 import pytest
 
 import durablenb as df
 from tests.traps.bank import A, B, furnished, holding, is_free, owners, where
+from tests.traps.corpus import after
 from tests.traps.lab import counted, kinds
 
 
@@ -98,9 +98,7 @@ def test_row_30_who_gives_up_waiting_stands_in_nobodys_way(bank):
 def test_row_30_who_fails_while_it_waits_for_a_lock_stands_in_nobodys_way(bank):
     def impatient(context):
         lock = context.lock([A])
-        yield context.task_any(
-            [lock, context.create_timer(context.current_utc_datetime + timedelta(hours=1))]
-        )
+        yield context.task_any([lock, after(context, hours=1)])
         if not context.is_locked:
             raise TimeoutError("no lock in an hour")
 

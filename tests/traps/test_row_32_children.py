@@ -1,19 +1,10 @@
 """Row 32: children that outlive their parents, hear events, and have ids of their own."""
 
-from datetime import timedelta
-
 import pytest
 
 import durablenb as df
+from tests.traps.corpus import after, quick, waits
 from tests.traps.lab import counted
-
-
-def waits(context):
-    return (yield context.wait_for_external_event("go"))
-
-
-def quick(context):
-    return context.get_input()
 
 
 def test_row_32_a_child_that_nobody_waits_for_runs_to_its_end(lab):
@@ -176,7 +167,7 @@ def test_row_32_the_id_of_an_ended_child_can_be_used_for_the_next(lab):
 def test_row_32_a_parent_may_wait_longer_than_any_inner_time_limit(lab):
     @lab.orchestrator
     def slow(context):
-        yield context.create_timer(context.current_utc_datetime + timedelta(days=3650))
+        yield after(context, days=3650)
         return "after ten years"
 
     def parent(context):

@@ -8,19 +8,8 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
+from tests.traps.corpus import fails, quick, waits
 from tests.traps.lab import PATIENCE
-
-
-def quick(context):
-    return context.get_input()
-
-
-def waits(context):
-    return (yield context.wait_for_external_event("go"))
-
-
-def fails(context):
-    raise ValueError("broken")
 
 
 @pytest.fixture

@@ -3,14 +3,7 @@
 import pytest
 
 import durablenb as df
-
-
-def quick(context):
-    return context.get_input()
-
-
-def waits(context):
-    return (yield context.wait_for_external_event("go"))
+from tests.traps.corpus import quick, waits
 
 
 def test_row_34_with_a_new_id_it_runs_again_with_the_same_input(lab):

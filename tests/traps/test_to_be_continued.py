@@ -1,10 +1,9 @@
 """An orchestration is grown cell by cell: at `yield ...` it waits to be registered with more code."""
 
-from datetime import timedelta
-
 import pytest
 
 import durablenb as df
+from tests.traps.corpus import after
 from tests.traps.lab import Lab, counted, kinds
 
 
@@ -166,14 +165,14 @@ def test_code_that_goes_back_behind_what_was_done_is_held(lab, ran):
 def test_what_arrives_meanwhile_is_there_for_the_new_code(lab, ran):
     def asks(context):
         event = context.wait_for_external_event("go")
-        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        timer = after(context, hours=1)
         call = context.call_activity("step", 1)
         yield ...
         return [event, timer, call]
 
     def looks(context):
         event = context.wait_for_external_event("go")
-        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        timer = after(context, hours=1)
         call = context.call_activity("step", 1)
         values = yield context.task_all([event, timer, call])
         return values, context.current_utc_datetime
