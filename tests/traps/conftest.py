@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.traps.corpus import Switch
+from tests.traps.corpus import Switch, counter, journal
 from tests.traps.lab import Lab
 
 
@@ -74,3 +74,11 @@ def failing(tmp_path):
     made = Lab("kernel", tmp_path / "hub.duckdb", on_nondeterminism="fail")
     yield made
     made.close()
+
+
+@pytest.fixture
+def counting(lab):
+    """With the two entities of rows 29 and 31."""
+    lab.entity(counter, "Counter")
+    lab.entity(journal)
+    return lab

@@ -3,20 +3,11 @@
 from datetime import timedelta
 from random import Random
 
-import pytest
-
 import durablenb as df
 from tests.traps.corpus import asked, counter, journal
 
 A, B = df.EntityId("Counter", "a"), df.EntityId("Counter", "b")
 J = df.EntityId("journal", "j")
-
-
-@pytest.fixture
-def counting(lab):
-    lab.entity(counter, "Counter")
-    lab.entity(journal)
-    return lab
 
 
 # -- existing ------------------------------------------------------------------------------------
@@ -39,16 +30,20 @@ def test_row_29_deleting_and_making_anew_in_one_batch(counting):
     assert asked(counting, A, ("add", 2)) == [2]
 
 
-@pytest.mark.parametrize("state", [0, False, "", [], {}, 0.0])
-def test_row_29_a_false_state_is_a_state_also_after_a_restart(disk, state):
+def test_row_29_a_false_state_is_a_state_also_after_a_restart(disk):
+    states = {
+        df.EntityId("Counter", str(key)): state for key, state in enumerate([0, False, "", [], {}, 0.0])
+    }
     disk.entity(counter, "Counter")
-    disk.signal(A, "set", state)
+    for entity, state in states.items():
+        disk.signal(entity, "set", state)
     disk.settle()
     disk.restart()
-    response = disk.client.read_entity_state(A)
-    assert (response.entity_exists, response.entity_state) == (True, state)
-    assert asked(disk, A, ("get",)) == [state]
-    assert [one.entity_id for one in disk.client.list_entities()] == [A]
+    assert [one.entity_id for one in disk.client.list_entities()] == [*states]
+    for entity, state in states.items():
+        response = disk.client.read_entity_state(entity)
+        assert (response.entity_exists, repr(response.entity_state)) == (True, repr(state))
+        assert repr(asked(disk, entity, ("get",))) == repr([state])
 
 
 def test_row_29_an_entity_that_was_only_asked_does_not_exist(counting):
@@ -116,37 +111,29 @@ def test_row_29_an_entity_that_signals_itself_at_once_lets_others_come_in_betwee
 
 def test_row_29_many_signals_for_later_come_each_when_it_is_due(counting):
     now = counting.clock.now()
-    minutes = [*range(1, 301)] * 2
+    minutes = [*range(1, 61)] * 2
     Random(29).shuffle(minutes)
     for number, minute in enumerate(minutes):
         counting.signal(J, "tell", [minute, number], at=now + timedelta(minutes=minute))
     counting.signal(J, "tell", "at once")
     counting.settle()
     assert counting.hub.entity_state(J) == ["at once"]
+    counting.advance(minutes=20)
+    assert len(counting.hub.entity_state(J)) == 41
     counting.advance(minutes=100)
-    assert len(counting.hub.entity_state(J)) == 201
-    counting.advance(minutes=400)
     _, *told = counting.hub.entity_state(J)
     assert told == sorted([minute, number] for number, minute in enumerate(minutes))
 
 
 def test_row_29_signals_for_later_are_kept_over_a_restart_in_their_order(disk):
-    disk.entity(journal)
-    now = disk.clock.now()
-    for number, hour in enumerate([3, 1, 2, 1, 3]):
-        disk.signal(J, "tell", [hour, number], at=now + timedelta(hours=hour))
-    disk.restart()
-    disk.advance(hours=1)
-    disk.restart()
-    disk.advance(hours=9)
-    assert disk.hub.entity_state(J) == [[1, 1], [1, 3], [2, 2], [3, 0], [3, 4]]
-
-
-def test_row_29_signals_that_came_due_while_the_hub_was_closed_are_done_by_their_times(disk):
+    """Those that come due while the hub is closed are done by their times, before what is asked then."""
     disk.entity(journal)
     now = disk.clock.now()
     for number, hour in enumerate([3, 1, 2, 1, 30]):
         disk.signal(J, "tell", [hour, number], at=now + timedelta(hours=hour))
+    disk.restart()
+    disk.advance(hours=1)
+    assert disk.hub.entity_state(J) == [[1, 1], [1, 3]]
     disk.hub.close()
     disk.clock.advance(hours=9)
     disk.open()

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 import durablenb as df
 from durablenb.engine.jobs import ActivityFinished
 from tests.traps.corpus import counter, journal
@@ -11,13 +9,6 @@ from tests.traps.lab import counted, kinds
 
 A = df.EntityId("Counter", "a")
 J = df.EntityId("journal", "j")
-
-
-@pytest.fixture
-def telling(lab):
-    lab.entity(counter, "Counter")
-    lab.entity(journal)
-    return lab
 
 
 def numbers(lab):
@@ -28,18 +19,18 @@ def numbers(lab):
 # -- order ---------------------------------------------------------------------------------------
 
 
-def test_row_31_signals_keep_their_order_while_the_clock_is_set_to_and_fro(telling):
+def test_row_31_signals_keep_their_order_while_the_clock_is_set_to_and_fro(counting):
     for number, minutes in enumerate([0, -60, 30, -3_000, 5, 0, -1] * 5):
-        telling.clock.advance(minutes=minutes)
-        telling.signal(J, "tell", number)
+        counting.clock.advance(minutes=minutes)
+        counting.signal(J, "tell", number)
         if number % 3 == 0:
-            telling.settle()
-    telling.settle()
-    assert telling.hub.entity_state(J) == list(range(35))
-    assert numbers(telling) == list(range(1, len(numbers(telling)) + 1))
+            counting.settle()
+    counting.settle()
+    assert counting.hub.entity_state(J) == list(range(35))
+    assert numbers(counting) == list(range(1, len(numbers(counting)) + 1))
 
 
-def test_row_31_an_orchestrations_messages_keep_their_order_while_the_clock_is_set_back(telling):
+def test_row_31_an_orchestrations_messages_keep_their_order_while_the_clock_is_set_back(counting):
     def tells(context):
         for number in range(0, 12, 3):
             context.signal_entity(J, "tell", number)
@@ -47,26 +38,25 @@ def test_row_31_an_orchestrations_messages_keep_their_order_while_the_clock_is_s
             context.signal_entity(J, "tell", number + 2)
             yield context.wait_for_external_event("on")
 
-    handle = telling.start(tells)
+    handle = counting.start(tells)
     for _ in range(4):
-        telling.settle()
-        telling.clock.advance(hours=-1)
+        counting.settle()
+        counting.clock.advance(hours=-1)
         handle.raise_event("on")
     assert handle.result(10) is None
-    telling.settle()
-    assert telling.hub.entity_state(J) == list(range(12))
+    counting.settle()
+    assert counting.hub.entity_state(J) == list(range(12))
 
 
-def test_row_31_senders_whose_clocks_differ_by_hours_are_served_as_they_come(telling):
+def test_row_31_senders_whose_clocks_differ_by_hours_are_served_as_they_come(counting):
     """No message waits for one that claims to be older: there is no window of reordering."""
+
+    def tell(context):
+        return (yield context.call_entity(J, "tell", context.get_input()))
+
     for number, hours in enumerate([0, 5, -10, 20, -40]):
-        telling.clock.advance(hours=hours)
-
-        @telling.orchestrator
-        def tell(context):
-            return (yield context.call_entity(J, "tell", context.get_input()))
-
-        assert telling.run(tell, number) == list(range(number + 1))
+        counting.clock.advance(hours=hours)
+        assert counting.run(tell, number) == list(range(number + 1))
 
 
 def test_row_31_after_a_restart_with_a_clock_behind_the_order_is_that_of_the_journal(disk):
@@ -80,8 +70,8 @@ def test_row_31_after_a_restart_with_a_clock_behind_the_order_is_that_of_the_jou
     assert disk.hub.entity_state(J) == list(range(6))
 
 
-def test_row_31_two_that_send_each_other_keep_the_order_of_each(telling):
-    @telling.entity
+def test_row_31_two_that_send_each_other_keep_the_order_of_each(counting):
+    @counting.entity
     def player(context):
         told = context.get_state(list)
         context.set_state([*told, context.get_input()])
@@ -91,11 +81,11 @@ def test_row_31_two_that_send_each_other_keep_the_order_of_each(telling):
             context.signal_entity(other, "play", [context.get_input()[0], left - 1])
 
     for ball in range(3):
-        telling.signal(df.EntityId("player", "a"), "play", [ball, 6])
-        telling.clock.advance(minutes=-7)
-    telling.settle()
+        counting.signal(df.EntityId("player", "a"), "play", [ball, 6])
+        counting.clock.advance(minutes=-7)
+    counting.settle()
     for key, expected in (("a", [6, 4, 2, 0]), ("b", [5, 3, 1])):
-        told = telling.hub.entity_state(df.EntityId("player", key))
+        told = counting.hub.entity_state(df.EntityId("player", key))
         for ball in range(3):
             assert [left for which, left in told if which == ball] == expected
 
@@ -103,44 +93,36 @@ def test_row_31_two_that_send_each_other_keep_the_order_of_each(telling):
 # -- time ----------------------------------------------------------------------------------------
 
 
-def test_row_31_a_signal_for_later_does_not_come_early_when_the_clock_is_set_back(telling):
-    begin = telling.clock.now()
-    telling.signal(J, "tell", "later", at=begin + timedelta(hours=2))
-    telling.advance(hours=1)
-    telling.advance(hours=-5)
-    telling.advance(hours=5)
-    assert telling.hub.entity_state(J) is None
-    telling.advance(hours=1)
-    assert telling.hub.entity_state(J) == ["later"]
-
-
-def test_row_31_a_signal_that_came_due_is_done_once_though_the_clock_is_set_back(disk):
+def test_row_31_a_signal_for_later_comes_when_it_is_due_and_once_though_the_clock_is_set_back(disk):
     disk.entity(journal)
-    begin = disk.clock.now()
-    disk.signal(J, "tell", "once", at=begin + timedelta(hours=2))
-    disk.advance(hours=2)
+    disk.signal(J, "tell", "later", at=disk.clock.now() + timedelta(hours=2))
+    for hours in (1, -5, 5):
+        disk.advance(hours=hours)
+    assert disk.hub.entity_state(J) is None
+    disk.advance(hours=1)
+    assert disk.hub.entity_state(J) == ["later"]
     disk.advance(hours=-4)
     disk.restart()
     disk.advance(hours=6)
-    assert disk.hub.entity_state(J) == ["once"]
+    assert disk.hub.entity_state(J) == ["later"]
     assert counted(disk.records(J), "OperationCompleted") == 1
 
 
-def test_row_31_a_signal_for_a_time_that_has_passed_is_done_at_once_and_in_turn(telling):
-    now = telling.clock.now()
+def test_row_31_a_signal_for_a_time_that_has_passed_is_done_at_once_and_in_turn(counting):
+    now = counting.clock.now()
     for number, hours in enumerate([-1, 0, -100]):
-        telling.signal(J, "tell", number, at=now + timedelta(hours=hours))
-    telling.settle()
-    assert telling.hub.entity_state(J) == [0, 1, 2]
+        counting.signal(J, "tell", number, at=now + timedelta(hours=hours))
+    counting.settle()
+    assert counting.hub.entity_state(J) == [0, 1, 2]
 
 
-def test_row_31_no_operation_seems_to_end_before_it_began(telling):
-    telling.signal(A, "add", 1)
-    telling.settle()
-    telling.clock.advance(hours=-1)
-    telling.signal(A, "add", 1)
-    telling.settle()
-    done = [event for event in telling.records(A) if kinds([event]) == ["OperationCompleted"]]
+def test_row_31_no_operation_seems_to_end_before_it_began(counting):
+    counting.signal(A, "add", 1)
+    counting.settle()
+    counting.clock.advance(hours=-1)
+    counting.signal(A, "add", 1)
+    counting.settle()
+    done = [event for event in counting.records(A) if kinds([event]) == ["OperationCompleted"]]
     assert len(done) == 2
     assert all(event.started_at <= event.timestamp for event in done)
 
@@ -161,8 +143,8 @@ def report_twice(lab):
     return lambda: setattr(scope, "apply_inline", apply)
 
 
-def test_row_31_an_outcome_that_is_reported_twice_counts_once(telling):
-    stop = report_twice(telling)
+def test_row_31_an_outcome_that_is_reported_twice_counts_once(counting):
+    stop = report_twice(counting)
 
     def adds(context):
         got = []
@@ -171,14 +153,14 @@ def test_row_31_an_outcome_that_is_reported_twice_counts_once(telling):
             context.signal_entity(J, "tell", got[-1])
         return got
 
-    handle = telling.start(adds)
+    handle = counting.start(adds)
     assert handle.result(10) == [1, 2, 3, 4, 5]
-    telling.settle()
+    counting.settle()
     stop()
-    assert telling.hub.entity_state(A) == 5
-    assert telling.hub.entity_state(J) == [1, 2, 3, 4, 5]
+    assert counting.hub.entity_state(A) == 5
+    assert counting.hub.entity_state(J) == [1, 2, 3, 4, 5]
     assert counted(handle.history(), "EntityOperationCompleted") == 5
-    assert counted(telling.records(A), "OperationCompleted") == 5
+    assert counted(counting.records(A), "OperationCompleted") == 5
 
 
 def test_row_31_an_outcome_that_comes_late_does_not_count_for_the_batch_that_runs_now(kernel):
@@ -216,8 +198,8 @@ def test_row_31_an_outcome_from_before_a_recovery_is_not_taken_for_one_of_now(ke
     assert counted(kernel.records(A), "OperationCompleted") == 1
 
 
-def test_row_31_signals_that_are_sent_twice_are_two_signals(telling):
+def test_row_31_signals_that_are_sent_twice_are_two_signals(counting):
     for _ in range(2):
-        telling.signal(J, "tell", "same")
-    telling.settle()
-    assert telling.hub.entity_state(J) == ["same", "same"]
+        counting.signal(J, "tell", "same")
+    counting.settle()
+    assert counting.hub.entity_state(J) == ["same", "same"]

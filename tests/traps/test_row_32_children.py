@@ -7,59 +7,34 @@ from tests.traps.corpus import after, quick, waits
 from tests.traps.lab import counted
 
 
-def test_row_32_a_child_that_nobody_waits_for_runs_to_its_end(lab):
+def leaves(context):
+    """Leaves a child behind, and ends as it is told."""
+    orphan = context.call_sub_orchestrator("waits", None, "orphan")
+    if context.get_input() == "fails":
+        raise ValueError
+    if context.get_input() == "is terminated":
+        yield context.wait_for_external_event("never")
+    if context.get_input() == "is terminated as it waits for it":
+        yield orphan
+    return "gone ahead"
+
+
+@pytest.mark.parametrize("how", ["ends", "fails", "is terminated", "is terminated as it waits for it"])
+def test_row_32_a_child_outlives_its_parent_and_does_not_disturb_it(lab, how):
     lab.orchestrator(waits)
-
-    def parent(context):
-        context.call_sub_orchestrator(waits, None, "orphan")
-        return "gone ahead"
-
-    assert lab.run(parent) == "gone ahead"
+    handle = lab.begin(leaves, how)
+    handle.terminate(recursive=False)
+    assert handle.wait(10).output == "gone ahead" or how != "ends"
+    before = handle.history()
     lab.client.raise_event("orphan", "go", "alone")
     assert lab.client.wait_for_completion("orphan", 10).output == "alone"
-
-
-def test_row_32_a_child_outlives_a_parent_that_failed_or_was_terminated(lab):
-    lab.orchestrator(waits)
-
-    def parent(context):
-        context.call_sub_orchestrator(waits, None, context.get_input())
-        if context.get_input() == "of the failed":
-            raise ValueError
-        yield context.wait_for_external_event("never")
-
-    lab.start(parent, "of the failed").wait(10)
-    handle = lab.begin(parent, "of the terminated")
-    handle.terminate(recursive=False)
-    for child in ("of the failed", "of the terminated"):
-        lab.client.raise_event(child, "go", child)
-        assert lab.client.wait_for_completion(child, 10).output == child
-
-
-def test_row_32_an_orphans_end_does_not_disturb_its_ended_parent(lab):
-    lab.orchestrator(waits)
-
-    def parent(context):
-        context.call_sub_orchestrator(waits, None, "orphan")
-
-    handle = lab.start(parent)
-    handle.result(10)
-    before = handle.history()
-    lab.client.raise_event("orphan", "go")
-    lab.client.wait_for_completion("orphan", 10)
     lab.settle()
     assert handle.history() == before
 
 
 def test_row_32_an_orphan_survives_restarts_and_the_purge_of_its_parent(disk):
     disk.orchestrator(waits)
-
-    def parent(context):
-        context.call_sub_orchestrator(waits, None, "orphan")
-
-    handle = disk.start(parent)
-    handle.result()
-    disk.settle()
+    handle = disk.begin(leaves)
     assert disk.restart(handle.id).purge() == 1
     orphan = disk.restart("orphan")
     orphan.raise_event("go", "still there")
@@ -176,18 +151,3 @@ def test_row_32_a_parent_may_wait_longer_than_any_inner_time_limit(lab):
     handle = lab.start(parent)
     assert handle.result(10) == "after ten years"
     assert counted(handle.history(), "SubOrchestrationInstanceCompleted") == 1
-
-
-def test_row_32_terminating_a_parent_without_recursion_leaves_no_dangling_answer(lab):
-    lab.orchestrator(waits)
-
-    def parent(context):
-        return (yield context.call_sub_orchestrator(waits, None, "child"))
-
-    handle = lab.begin(parent)
-    handle.terminate(recursive=False)
-    before = handle.history()
-    lab.client.raise_event("child", "go")
-    lab.client.wait_for_completion("child", 10)
-    lab.settle()
-    assert handle.history() == before

@@ -71,11 +71,11 @@ def test_row_34_without_its_code_it_is_refused(disk):
         disk.client.restart("q")
 
 
-@pytest.mark.parametrize("input_", [None, 0, "", [], {"a": None}], ids=repr)
-def test_row_34_false_inputs_are_kept(kernel, input_):
-    handle = kernel.start(quick, input_)
-    handle.result(10)
-    assert handle.restart().result(10) == input_
+def test_row_34_false_inputs_are_kept(kernel):
+    for input_ in (None, 0, "", [], {"a": None}):
+        handle = kernel.start(quick, input_)
+        handle.result(10)
+        assert handle.restart().result(10) == input_
 
 
 def test_row_34_events_of_the_old_one_are_not_given_to_the_new(lab):

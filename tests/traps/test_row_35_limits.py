@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 import durablenb as df
+from tests.traps.corpus import quick
 
 
 @pytest.fixture
@@ -57,28 +58,26 @@ def swallows_its_end(context):
                 raise
 
 
-@pytest.mark.parametrize(
-    "endless",
-    [
-        endless_activities,
-        endless_timers,
-        endless_waits,
-        endless_statuses,
-        endless_calls,
-        swallows_its_end,
-    ],
-    ids=lambda function: function.__name__,
+ENDLESS = [endless_activities, endless_timers, endless_waits, endless_statuses, endless_calls]
+    endless_activities,
+    endless_timers,
+    endless_waits,
+    endless_statuses,
+    endless_calls,
+    swallows_its_end,
 )
-@pytest.mark.parametrize("input_", [None, 1])
+
+
+@pytest.mark.parametrize(
+    ("endless", "input_"), [*((one, None) for one in ENDLESS), (swallows_its_end, None), (swallows_its_end, "and returns")]
+)
 def test_row_35_an_execution_that_asks_for_too_much_fails_and_says_what_to_do(limited, endless, input_):
     limited.activity(lambda: None, "nothing")
-    limited.orchestrator(endless)
     handle = limited.start(endless, input_)
     with pytest.raises(df.OrchestrationLimitError, match=r"more than 20 things.*use continue_as_new"):
         handle.result(10)
     assert len(handle.history()) < 100
-    limited.orchestrator(lambda context: "well", "other")
-    assert limited.run("other") == "well"
+    assert limited.run(quick, "well") == "well"
 
 
 def test_row_35_the_limit_is_azures_hundred_thousand():
@@ -104,9 +103,8 @@ def test_row_35_continue_as_new_begins_to_count_anew(limited):
     limited.activity(lambda: None, "nothing")
 
     def loops(context):
-        for _ in range(15):
-            yield context.call_activity("nothing")
-        if context.get_input() == 5:
+        yield context.task_all([context.call_activity("nothing") for _ in range(15)])
+        if context.get_input() == 3:
             return "well"
         context.continue_as_new(context.get_input() + 1)
 

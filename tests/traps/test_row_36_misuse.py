@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.traps.corpus import quick, waits
 from tests.traps.lab import counted, kinds
 
 
@@ -16,30 +17,45 @@ class Odd:
     result = 5
 
 
+class Five:
+    """Something to await that is no task."""
+
+    def __await__(self):
+        yield 5
+
+
 @pytest.mark.parametrize("at", ["first", "second"])
-@pytest.mark.parametrize(
-    "wrong",
-    [None, 5, "text", [], [1], (), Odd(), Odd, print, time.sleep],
-    ids=lambda wrong: getattr(wrong, "__name__", type(wrong).__name__),
-)
-def test_row_36_waiting_for_what_is_no_task_fails_with_a_message(kernel, wrong, at):
+def test_row_36_waiting_for_what_is_no_task_fails_with_a_message(kernel, at):
     def mistaken(context):
         if at == "second":
             yield context.create_timer(context.current_utc_datetime)
-        yield wrong
+        yield wrong[context.get_input()]
 
-    handle = kernel.start(mistaken)
-    with pytest.raises(TypeError, match=r"Line \d+: the orchestrator waits for an? .* which isn't a task"):
-        handle.result(10)
-    assert kinds(handle.history())[-1] == "ExecutionFailed"
+    wrong = [None, 5, "text", [], [1], (), Odd(), Odd, print, time.sleep]
+    for number in range(len(wrong)):
+        handle = kernel.start(mistaken, number)
+        with pytest.raises(TypeError, match=r"Line \d+: the orchestrator waits for .* which isn't a task"):
+            handle.result(10)
+        assert kinds(handle.history())[-1] == "ExecutionFailed"
 
 
-def test_row_36_a_list_of_tasks_is_told_of_task_all(lab):
-    def mistaken(context):
+def test_row_36_the_message_says_what_may_have_been_meant(lab):
+    def a_list(context):
         yield [context.call_activity("a"), context.call_activity("b")]
 
-    with pytest.raises(TypeError, match=r"which isn't a task.*context.task_all"):
-        lab.run(mistaken)
+    async def something_else(context):
+        await Five()
+
+    async def confused(context):
+        yield context.call_activity("a")
+
+    for mistaken, text in (
+        (a_list, r"which isn't a task.*context.task_all"),
+        (something_else, "waits for a int, which isn't a task"),
+        (confused, "in an 'async def' use await, not yield"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            lab.run(mistaken)
 
 
 @pytest.mark.parametrize("many", ["task_all", "task_any"])
@@ -88,19 +104,11 @@ def runs_out_of_memory(context):
 
 
 @pytest.mark.parametrize(
-    "orchestrator",
-    [exits, exits_later, recurses, closes, stops, cancels, runs_out_of_memory],
-    ids=lambda function: function.__name__,
+    "orchestrator", [exits, exits_later, recurses, closes, stops, cancels, runs_out_of_memory]
 )
 def test_row_36_nothing_that_an_orchestrator_raises_stops_the_hub(lab, orchestrator):
-    lab.orchestrator(orchestrator)
-
-    def waits(context):
-        return (yield context.wait_for_external_event("go"))
-
     other = lab.start(waits)
-    handle = lab.start(orchestrator)
-    assert handle.wait(10).runtime_status == "Failed"
+    assert lab.start(orchestrator).wait(10).runtime_status == "Failed"
     other.raise_event("go", "well")
     assert other.result(10) == "well"
 
@@ -111,29 +119,27 @@ def test_row_36_an_interrupt_raised_by_code_in_the_background_fails_it_and_nothi
 
     handle = threads.start(interrupts)
     assert handle.wait(10).failure_details.error_type == "builtins.KeyboardInterrupt"
-    threads.orchestrator(lambda context: "well", "other")
-    assert threads.run("other") == "well"
+    assert threads.run(quick, "well") == "well"
 
 
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, RecursionError, GeneratorExit])
-def test_row_36_nothing_that_an_activity_raises_stops_the_hub(threads, error):
-    @threads.activity
-    def raises():
-        raise error
+def test_row_36_nothing_that_an_activity_raises_stops_the_hub(threads):
+    errors = [SystemExit, KeyboardInterrupt, RecursionError, GeneratorExit]
 
     @threads.activity
-    async def raises_in_the_event_loop():
-        raise error
+    def raises(number):
+        raise errors[number]
+
+    @threads.activity
+    async def raises_in_the_event_loop(number):
+        raise errors[number]
 
     def asks(context):
-        yield context.call_activity(context.get_input())
+        yield context.call_activity(*context.get_input())
 
     for name in ("raises", "raises_in_the_event_loop"):
-        handle = threads.start(asks, name)
-        assert handle.wait(10).runtime_status == "Failed"
-    threads.activity(lambda: "well", "raises")
-    threads.orchestrator(lambda context: "well", "other")
-    assert threads.run("other") == "well"
+        for number in range(len(errors)):
+            assert threads.start(asks, [name, number]).wait(10).runtime_status == "Failed"
+    assert threads.run(quick, "well") == "well"
 
 
 def test_row_36_async_def_orchestrators_work_like_generators(lab):
@@ -153,44 +159,18 @@ def test_row_36_async_def_orchestrators_work_like_generators(lab):
     assert lab.run(outer, 1) == [2, [3, 3]]
 
 
-def test_row_36_awaiting_something_else_than_a_task_fails_with_a_message(lab):
-    class Five:
-        def __await__(self):
-            yield 5
-
-    async def mistaken(context):
-        await Five()
-
-    with pytest.raises(TypeError, match="waits for a int, which isn't a task"):
-        lab.run(mistaken)
-
-
-def test_row_36_yield_in_an_async_def_is_explained(lab):
-    async def confused(context):
-        yield context.call_activity("a")
-
-    with pytest.raises(TypeError, match="in an 'async def' use await, not yield"):
-        lab.run(confused)
-
-
-def test_row_36_lambdas_need_a_name_and_work_with_one(lab):
+def test_row_36_what_has_no_name_or_an_impossible_one_or_is_no_function_is_refused(lab):
     for add in (lab.hub.add_orchestrator, lab.hub.add_activity):
-        with pytest.raises(ValueError, match="A lambda has no name of its own"):
-            add(lambda context: 5)
+        for error, text, *arguments in (
+            (ValueError, "A lambda has no name of its own", lambda context: 5),
+            (ValueError, "cannot be empty", lambda context: 5, ""),
+            (ValueError, "must not start with @", lambda context: 5, "@entity"),
+            (TypeError, "Expected a function, not a int", 5),
+        ):
+            with pytest.raises(error, match=text):
+                add(*arguments)
     lab.orchestrator(lambda context: 5, "named")
     assert lab.run("named") == 5
-
-
-@pytest.mark.parametrize("name", ["", "@entity"])
-def test_row_36_impossible_names_are_refused(lab, name):
-    with pytest.raises(ValueError, match=r"cannot be empty|must not start with @"):
-        lab.hub.add_orchestrator(lambda context: 5, name)
-
-
-def test_row_36_what_is_no_function_is_refused(lab):
-    for add in (lab.hub.add_orchestrator, lab.hub.add_activity):
-        with pytest.raises(TypeError, match="Expected a function, not a int"):
-            add(5)
 
 
 def test_row_36_a_function_of_the_wrong_shape_fails_the_orchestration(lab):
