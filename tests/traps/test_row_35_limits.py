@@ -1,6 +1,7 @@
 """Row 35: what grows without end fails cleanly."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -59,17 +60,10 @@ def swallows_its_end(context):
 
 
 ENDLESS = [endless_activities, endless_timers, endless_waits, endless_statuses, endless_calls]
-    endless_activities,
-    endless_timers,
-    endless_waits,
-    endless_statuses,
-    endless_calls,
-    swallows_its_end,
-)
 
 
 @pytest.mark.parametrize(
-    ("endless", "input_"), [*((one, None) for one in ENDLESS), (swallows_its_end, None), (swallows_its_end, "and returns")]
+    ("endless", "input_"), [*product([*ENDLESS, swallows_its_end], [None]), (swallows_its_end, "and returns")]
 )
 def test_row_35_an_execution_that_asks_for_too_much_fails_and_says_what_to_do(limited, endless, input_):
     limited.activity(lambda: None, "nothing")
