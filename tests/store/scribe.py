@@ -78,6 +78,11 @@ class Scribe:
         self.open(instance_id, f"{self._seq + 1:016x}")
         return self.add(instance_id, ExecutionStarted, **values)
 
+    def start_in(self, store: Store, instance_id: str, **values) -> None:
+        """A new execution, written to the store."""
+        self.start(instance_id, **values)
+        store.append(self.take())
+
     def open(self, instance_id: str, execution_id: str) -> None:
         """A new history, still empty."""
         self._executions[instance_id] = execution_id

@@ -144,7 +144,7 @@ def test_a_file_without_the_tables_gets_them(tmp_path):
         assert repr(hub.cache) == "<cache: 1 result, 1 hit>"
 
 
-def test_a_call_whose_event_was_lost_gets_no_result_of_another(tmp_path):
+def test_a_call_whose_event_was_lost_gets_no_result_of_another(opened, tmp_path):
     """A repair may lose the end of the journal; later events take its places."""
     path = tmp_path / "flows.duckdb"
     store = DuckStore(path)
@@ -152,10 +152,9 @@ def test_a_call_whose_event_was_lost_gets_no_result_of_another(tmp_path):
     store.close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("delete from journal")
-    store = DuckStore(path)
+    store = opened(path)
     store.append([started(1, "b"), outcome(2, '"another"', "b")])
     assert kept(store) == [(2, None)]
     assert store.cached_text("k") is None
     store.purge(["b"])
     assert store.cached_text("k") is None
-    store.close()

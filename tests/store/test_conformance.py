@@ -2,8 +2,6 @@
 
 import threading
 
-import pytest
-
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.events import (
     EventRaised,
@@ -43,8 +41,7 @@ def test_an_empty_journal_has_nothing_to_tell(store):
 
 
 def test_asking_for_no_instances_or_writing_nothing_is_fine(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     store.append([])
     store.purge([])
     assert store.load([]) == {}
@@ -71,8 +68,7 @@ def test_another_thread_reads_what_was_appended(store, scribe):
         read.append(store.last_seq())
 
     for _ in range(2):
-        scribe.start("a")
-        store.append(scribe.take())
+        scribe.start_in(store, "a")
         thread = threading.Thread(target=look)
         thread.start()
         thread.join()
@@ -108,40 +104,39 @@ def test_history_begins_after_the_last_rewind(store, scribe):
     assert ExecutionRewound in {type(record.event) for record in store.records("a")}
 
 
-@pytest.mark.parametrize("count", [2, 65, 1_000])
-def test_many_histories_are_loaded_at_once_and_unknown_ones_left_out(store, scribe, count):
-    for number in range(count):
+def test_many_histories_are_loaded_at_once_and_unknown_ones_left_out(store, scribe):
+    for number in range(1_000):
         scribe.start(f"instance {number}", input=str(number))
     store.append(scribe.take())
-    assert store.load([*scribe.history, "unknown"]) == scribe.history
+    for count in (2, 65, 1_000):
+        some = dict(list(scribe.history.items())[:count])
+        assert store.load([*some, "unknown"]) == some
 
 
-@pytest.mark.parametrize("odd", ODD_IDS)
-def test_an_instance_may_have_any_id(store, scribe, odd):
-    scribe.start("other")
-    scribe.start(odd)
-    scribe.start_child(odd, odd + "'s child")
-    store.append(scribe.take())
-    assert store.load([odd, "other"]) == {name: scribe.history[name] for name in (odd, "other")}
-    assert [state.instance_id for state in store.states(InstanceQuery(instance_ids=(odd,)))] == [odd]
-    assert [state.instance_id for state in store.states(InstanceQuery(prefix=odd + "'"))] == [
-        odd + "'s child"
-    ]
-    assert store.descendants([odd]) == [odd + "'s child"]
-    store.purge([odd])
-    assert store.records(odd) == []
-    assert len(store.open_instances()) == 2
+def test_an_instance_may_have_any_id(store, scribe):
+    scribe.start_in(store, "other")
+    for odd in ODD_IDS:
+        child = odd + "'s child"
+        scribe.start(odd)
+        scribe.start_child(odd, child)
+        store.append(scribe.take())
+        assert store.load([odd, "other"]) == {name: scribe.history[name] for name in (odd, "other")}
+        assert [state.instance_id for state in store.states(InstanceQuery(instance_ids=(odd,)))] == [odd]
+        assert [state.instance_id for state in store.states(InstanceQuery(prefix=odd + "'"))] == [child]
+        assert store.descendants([odd]) == [child]
+        store.purge([odd])
+        assert store.records(odd) == []
+        assert [found.instance_id for found in store.open_instances()] == ["other", child]
+        store.purge([child])
 
 
 def test_purged_instances_are_gone_and_others_untouched(store, scribe):
     for name in ("a", "b", "c"):
-        scribe.start(name)
-    store.append(scribe.take())
+        scribe.start_in(store, name)
     store.purge(["a", "c", "unknown"])
     assert store.load(["a", "b", "c"]) == {"b": scribe.history["b"]}
     assert store.records("a") == []
-    scribe.start("a", input='"anew"')
-    store.append(scribe.take())
+    scribe.start_in(store, "a", input='"anew"')
     assert [event.input for event in store.load(["a"])["a"]] == ['"anew"']
     assert store.last_seq() == 4
 
@@ -165,8 +160,7 @@ def test_links_are_by_the_execution_that_was_begun_last(store, scribe):
         scribe.start_child("root", child)
     scribe.start_child("b", "a grandchild")
     scribe.add("c", ExecutionCompleted)
-    scribe.start("c")
-    store.append(scribe.take())
+    scribe.start_in(store, "c")
     assert store.links(["root"]) == [("a grandchild", "b"), ("b", "root")]
     assert store.links(iter(["b", "root"])) == store.links(["root"])
     assert store.links([]) == store.links(["c"]) == []
@@ -184,8 +178,7 @@ def test_restarted_are_those_of_which_an_execution_began_after_a_place(store, sc
     assert store.restarted(0) == {"a", "b"}
     assert store.restarted(1) == {"b"}
     assert store.restarted(2) == set()
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     assert store.restarted(2) == {"a"}
 
 
@@ -222,7 +215,6 @@ def test_the_starts_of_an_instance_are_those_of_all_its_executions(store, scribe
     scribe.start("a", input="1")
     scribe.start("b", input="2")
     scribe.run("a", OrchestratorStarted, ExecutionCompleted)
-    scribe.start("a", input="3")
-    store.append(scribe.take())
+    scribe.start_in(store, "a", input="3")
     assert [one.input for one in store.starts("a")] == ["1", "3"]
     assert store.starts("nobody") == []

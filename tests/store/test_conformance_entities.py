@@ -2,38 +2,31 @@
 
 from datetime import timedelta
 
-import pytest
-
 from durablenb.core.ports.store import InstanceQuery
-from tests.store.scribe import BEGINNING, EntityScribe
+from tests.store.scribe import BEGINNING
 
 
-@pytest.fixture
-def told(store, scribe):
-    return EntityScribe(store, scribe)
-
-
-def test_an_entity_that_has_done_all_has_nothing_to_do(store, told):
-    told.open("@c@a")
-    told.do("@c@a", told.ask("@c@a"), "1")
-    told.fail("@c@a", told.ask("@c@a"))
-    lock = told.lock("@c@a")
-    told.grant("@c@a", lock)
-    told.release("@c@a", lock)
-    told.write()
+def test_an_entity_that_has_done_all_has_nothing_to_do(store, noted):
+    noted.open("@c@a")
+    noted.do("@c@a", noted.ask("@c@a"), "1")
+    noted.fail("@c@a", noted.ask("@c@a"))
+    lock = noted.lock("@c@a")
+    noted.grant("@c@a", lock)
+    noted.release("@c@a", lock)
+    noted.write()
     assert store.open_entities() == []
 
 
-def test_what_was_asked_and_is_not_done_is_found_again(store, told):
-    told.open("@c@b")
-    told.ask("@c@b", "first")
-    told.open("@c@a")
-    told.do("@c@a", told.ask("@c@a"), "1")
-    lock = told.lock("@c@a")
-    told.grant("@c@a", lock)
-    told.ask("@c@a", "later", deliver_at=BEGINNING + timedelta(days=2))
-    waiting = told.lock("@c@a")
-    told.write()
+def test_what_was_asked_and_is_not_done_is_found_again(store, noted):
+    noted.open("@c@b")
+    noted.ask("@c@b", "first")
+    noted.open("@c@a")
+    noted.do("@c@a", noted.ask("@c@a"), "1")
+    lock = noted.lock("@c@a")
+    noted.grant("@c@a", lock)
+    noted.ask("@c@a", "later", deliver_at=BEGINNING + timedelta(days=2))
+    waiting = noted.lock("@c@a")
+    noted.write()
     first, second = store.open_entities()
     assert (first.instance_id, second.instance_id) == ("@c@a", "@c@b")
     assert [event.event_id for event in first.pending] == [lock, waiting - 1, waiting]
@@ -42,28 +35,28 @@ def test_what_was_asked_and_is_not_done_is_found_again(store, told):
     assert [event.name for event in second.pending] == ["first"]
 
 
-def test_only_the_part_of_a_history_that_is_open_counts(store, told):
+def test_only_the_part_of_a_history_that_is_open_counts(store, noted):
     for _ in range(3):
-        told.open("@c@a")
-        told.do("@c@a", told.ask("@c@a"), "1")
-    told.ask("@c@a")
-    told.write()
+        noted.open("@c@a")
+        noted.do("@c@a", noted.ask("@c@a"), "1")
+    noted.ask("@c@a")
+    noted.write()
     (found,) = store.open_entities()
     assert (found.execution_id, found.next_event_id) == (f"{3:016x}", 5)
 
 
-def test_the_state_is_that_of_the_last_operation_that_changed_it(store, told):
-    told.open("@c@a")
-    told.do("@c@a", told.ask("@c@a"), "1")
-    told.do("@c@a", told.ask("@c@a"), '{"a": 1}')
-    told.do("@c@a", told.ask("@c@a"))
-    told.fail("@c@a", told.ask("@c@a"))
-    told.open("@c@gone")
-    told.do("@c@gone", told.ask("@c@gone"), "1")
-    told.do("@c@gone", told.ask("@c@gone"), "null")
-    told.open("@c@new")
-    told.ask("@c@new")
-    told.write()
+def test_the_state_is_that_of_the_last_operation_that_changed_it(store, noted):
+    noted.open("@c@a")
+    noted.do("@c@a", noted.ask("@c@a"), "1")
+    noted.do("@c@a", noted.ask("@c@a"), '{"a": 1}')
+    noted.do("@c@a", noted.ask("@c@a"))
+    noted.fail("@c@a", noted.ask("@c@a"))
+    noted.open("@c@gone")
+    noted.do("@c@gone", noted.ask("@c@gone"), "1")
+    noted.do("@c@gone", noted.ask("@c@gone"), "null")
+    noted.open("@c@new")
+    noted.ask("@c@new")
+    noted.write()
     assert store.entity_states(["@c@a", "@c@gone", "@c@new", "@c@unknown"]) == {
         "@c@a": '{"a": 1}',
         "@c@gone": "null",
@@ -71,28 +64,28 @@ def test_the_state_is_that_of_the_last_operation_that_changed_it(store, told):
     assert store.entity_states(None) == {"@c@a": '{"a": 1}', "@c@gone": "null", "@c@new": "null"}
 
 
-def test_the_state_of_a_moment_is_the_last_one_until_then(store, told):
-    told.open("@c@a")
+def test_the_state_of_a_moment_is_the_last_one_until_then(store, noted):
+    noted.open("@c@a")
     for state in ("1", "2"):
-        told.do("@c@a", told.ask("@c@a"), state)  # changed in the 3rd and in the 6th second
-    told.write()
+        noted.do("@c@a", noted.ask("@c@a"), state)  # changed in the 3rd and in the 6th second
+    noted.write()
     moments = [BEGINNING + timedelta(seconds=seconds) for seconds in (0, 2.9, 3, 5.9, 6, 999)]
     states = [store.entity_state_at("@c@a", moment) for moment in moments]
     assert states == ["null", "null", "1", "1", "2", "2"]
     assert store.entity_state_at("@c@unknown", moments[-1]) == "null"
 
 
-def test_the_entities_that_exist_are_listed_by_their_ids(store, told):
+def test_the_entities_that_exist_are_listed_by_their_ids(store, noted):
     for key, name in [("b", "d"), ("b", "c"), ("a", "c")]:
         entity = f"@{name}@{key}"
-        told.open(entity)
-        told.do(entity, told.ask(entity), "1")  # until the 3rd, 6th and 9th second
-    told.open("@c@gone")
-    told.do("@c@gone", told.ask("@c@gone"), "null")
-    told.grant("@c@a", told.lock("@c@a"))
-    told.ask("@c@a")
-    told.ask("@c@a")
-    told.write()
+        noted.open(entity)
+        noted.do(entity, noted.ask(entity), "1")  # until the 3rd, 6th and 9th second
+    noted.open("@c@gone")
+    noted.do("@c@gone", noted.ask("@c@gone"), "null")
+    noted.grant("@c@a", noted.lock("@c@a"))
+    noted.ask("@c@a")
+    noted.ask("@c@a")
+    noted.write()
 
     def listed(name=None, seconds=None):
         since = None if seconds is None else BEGINNING + timedelta(seconds=seconds)
@@ -109,20 +102,20 @@ def test_the_entities_that_exist_are_listed_by_their_ids(store, told):
     assert second.last_modified_time == BEGINNING + timedelta(seconds=6)
 
 
-def test_a_purged_entity_is_gone(store, told):
+def test_a_purged_entity_is_gone(store, noted):
     for entity in ("@c@a", "@c@b"):
-        told.open(entity)
-        told.do(entity, told.ask(entity), "1")
-    told.write()
+        noted.open(entity)
+        noted.do(entity, noted.ask(entity), "1")
+    noted.write()
     store.purge(["@c@a"])
     assert store.entity_states(None) == {"@c@b": "1"}
     assert [str(one.entity_id) for one in store.entities(None, None)] == ["@c@b"]
 
 
-def test_entities_are_no_instances(store, told, scribe):
+def test_entities_are_no_instances(store, noted, scribe):
     scribe.start("a")
-    told.open("@c@a")
-    told.do("@c@a", told.ask("@c@a"), "1")
-    told.write()
+    noted.open("@c@a")
+    noted.do("@c@a", noted.ask("@c@a"), "1")
+    noted.write()
     assert [one.instance_id for one in store.states(InstanceQuery())] == ["a"]
     assert [one.instance_id for one in store.open_instances()] == ["a"]

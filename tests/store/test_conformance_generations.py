@@ -1,7 +1,5 @@
 """What every store answers about past generations, and what a purge of them leaves."""
 
-import pytest
-
 from durablenb.core.ports.store import InstanceQuery, PastGeneration
 from durablenb.model.events import (
     EventRaised,
@@ -14,13 +12,8 @@ from durablenb.model.events import (
     TaskScheduled,
 )
 from durablenb.model.logs import LogLine
-from tests.store.scribe import BEGINNING, EntityScribe
+from tests.store.scribe import BEGINNING
 from tests.store.test_blobs import hash_of, is_kept, text_of
-
-
-@pytest.fixture
-def entities(store, scribe):
-    return EntityScribe(store, scribe)
 
 
 def generations(store, scribe, instance_id, count, *kinds):
@@ -50,8 +43,7 @@ def purge(store, instance_ids, keep=0):
 def test_past_generations_are_those_before_the_last_ones_oldest_first(store, scribe):
     a = generations(store, scribe, "a", 3, TaskScheduled)
     b = generations(store, scribe, "b", 1)
-    scribe.start("c")
-    store.append(scribe.take())
+    scribe.start_in(store, "c")
     assert past(store, ["a", "b", "c", "unknown"]) == [*a[:3], b[0]]
     assert past(store, ["a"], keep=1) == a[:2]
     assert past(store, ["a", "b"], keep=2) == a[:1]
@@ -114,8 +106,9 @@ def test_a_generation_that_was_rewound_is_one_generation(store, scribe):
 
 def test_a_generation_with_a_fork_stays_as_long_as_the_fork(store, scribe):
     ids = generations(store, scribe, "a", 3)
-    scribe.start("fork", forked_from=(Origin("a", ids[1], 2, 0), Origin("older", "elsewhere", 2, 0)))
-    store.append(scribe.take())
+    scribe.start_in(
+        store, "fork", forked_from=(Origin("a", ids[1], 2, 0), Origin("older", "elsewhere", 2, 0))
+    )
     assert past(store, ["a"]) == [ids[0], ids[2]]
     store.purge(["fork"])
     assert past(store, ["a"]) == ids[:3]
@@ -150,8 +143,7 @@ def test_lines_and_blobs_of_a_purged_past_are_gone_unless_others_refer_to_them(s
     old = scribe._executions["a"]
     scribe.continue_as_new("a", text_of(b"next"))
     new = scribe._executions["a"]
-    scribe.start("b", input=text_of(b"shared"))
-    store.append(scribe.take())
+    scribe.start_in(store, "b", input=text_of(b"shared"))
     lines = [LogLine("a", one, None, "Work", 1, BEGINNING, "stdout", None, None, one) for one in (old, new)]
     store.append_lines(lines)
     assert purge(store, ["a"]) == 1
@@ -163,15 +155,15 @@ def test_lines_and_blobs_of_a_purged_past_are_gone_unless_others_refer_to_them(s
     assert store.blob(hash_of(b"shared")) == b"shared"
 
 
-def test_of_an_entitys_past_the_first_operation_and_the_one_that_made_the_state_stay(store, entities):
+def test_of_an_entitys_past_the_first_operation_and_the_one_that_made_the_state_stay(store, noted):
     for part, states in enumerate((("1", "2"), ("3", None), (None, None), (None,))):
-        entities.open("@account@a")
+        noted.open("@account@a")
         for state in states:
-            entities.do("@account@a", entities.ask("@account@a"), state)
+            noted.do("@account@a", noted.ask("@account@a"), state)
         if part == 0:
-            entities.open("@account@b")
-            entities.do("@account@b", entities.ask("@account@b"), "7")
-    store.append(entities._scribe.take())
+            noted.open("@account@b")
+            noted.do("@account@b", noted.ask("@account@b"), "7")
+    store.append(noted._scribe.take())
     before = store.entity_states(None)
     assert before == {"@account@a": "3", "@account@b": "7"}
     whole = store.records("@account@a")

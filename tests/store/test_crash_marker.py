@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from durablenb.store.crash_marker import CrashMarker
 from durablenb.store.duckdb_store import DuckStore
 from tests.store.files import run
@@ -43,9 +41,8 @@ def note(hub):
 
 
 def test_process_that_died_in_a_replay_names_the_instance(hub):
-    for _ in range(2):
-        run(DIE_REPLAYING, hub)
-    assert crashes(hub) == {"poison": 2}
+    run(DIE_REPLAYING, hub)
+    assert crashes(hub) == {"poison": 1}
 
 
 def test_crashes_in_a_row_add_up_also_those_of_several_instances(hub):
@@ -84,13 +81,14 @@ def test_purged_instance_leaves_its_crashes_behind(hub):
     assert crashes(hub) == {"b": 1}
 
 
-@pytest.mark.parametrize("odd", ["it's", '"', "雪😀", "\\", "\ud800"], ids=ascii)
-def test_an_instance_of_any_id_can_be_blamed(hub, odd):
-    recorder = CrashMarker(hub)
-    recorder.mark("a rather long id " * 10)
-    recorder.mark(odd)
-    assert CrashMarker(hub).crashes == {odd: 1}
-    recorder.close()
+def test_an_instance_of_any_id_can_be_blamed(tmp_path):
+    for number, odd in enumerate(["it's", '"', "雪😀", "\\", "\ud800"]):
+        hub = tmp_path / f"{number}.duckdb"
+        recorder = CrashMarker(hub)
+        recorder.mark("a rather long id " * 10)
+        recorder.mark(odd)
+        assert CrashMarker(hub).crashes == {odd: 1}
+        recorder.close()
 
 
 UNREADABLE = [
@@ -108,14 +106,14 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("text", UNREADABLE, ids=repr)
-def test_unreadable_note_accuses_nobody_and_is_written_over(hub, text):
-    note(hub).write_bytes(text)
-    recorder = CrashMarker(hub)
-    assert recorder.crashes == {}
-    recorder.mark("a")
-    assert json.loads(note(hub).read_text()) == {"replaying": "a", "crashes": {}}
-    recorder.close()
+def test_unreadable_note_accuses_nobody_and_is_written_over(hub):
+    for text in UNREADABLE:
+        note(hub).write_bytes(text)
+        recorder = CrashMarker(hub)
+        assert recorder.crashes == {}, text
+        recorder.mark("a")
+        assert json.loads(note(hub).read_text()) == {"replaying": "a", "crashes": {}}
+        recorder.close()
 
 
 def test_note_that_cannot_be_written_stops_no_replay(hub):

@@ -93,11 +93,10 @@ def story(hub, log_size, limits, end, large):
     return json.loads(answer)
 
 
-@pytest.mark.parametrize("end", ["close", "die"])
 @pytest.mark.parametrize(
-    ("log_size", "large"),
-    [(1 << 30, 1 << 30), (40_000, 1 << 30), (40_000, 1)],
-    ids=["in the log", "in a checkpoint", "in a commit that is a checkpoint"],
+    ("log_size", "large", "end"),
+    [(1 << 30, 1 << 30, "die"), (40_000, 1 << 30, "die"), (40_000, 1 << 30, "close"), (40_000, 1, "die")],
+    ids=["in the log", "in a checkpoint", "in a checkpoint, then closed", "in a commit that is a checkpoint"],
 )
 def test_no_confirmed_record_is_lost_and_refused_ones_are_written_later(hub, log_size, large, end):
     limits = [600_000, 1_000_000] if log_size > 1_000_000 else [1_000_000, 1_800_000]

@@ -19,23 +19,25 @@ def make(hub, *statements):
             connection.execute(statement)
 
 
-@pytest.mark.parametrize(
-    ("statement", "message"),
-    [
-        ("insert into durablenb_format values (99)", r"has format 99 .* knows up to 2\. Nothing was changed"),
-        ("alter table journal drop payload", "because of a table of its own"),
-        ("drop view history; create table history (i int)", "because of a table of its own"),
-    ],
-)
-def test_a_file_that_is_no_hub_of_this_version_is_refused_and_let_go(hub, statement, message):
-    DuckStore(hub).close()
-    make(hub, *statement.split(";"))
-    before = contents(hub.parent)
-    for _ in range(2):  # The second time it isn't locked.
-        with pytest.raises(StoreError, match=message):
-            DuckStore(hub)
-    assert contents(hub.parent) == before
-    assert run(f"import duckdb; duckdb.connect({str(hub)!r})") == ""
+REFUSED = {
+    "insert into durablenb_format values (99)": r"has format 99 .* knows up to 2\. Nothing was changed",
+    "alter table journal drop payload": "because of a table of its own",
+    "drop view history; create table history (i int)": "because of a table of its own",
+}
+
+
+def test_a_file_that_is_no_hub_of_this_version_is_refused_and_let_go(tmp_path):
+    for number, (statement, message) in enumerate(REFUSED.items()):
+        hub = tmp_path / f"{number}.duckdb"
+        DuckStore(hub).close()
+        make(hub, *statement.split(";"))
+        before = contents(tmp_path)
+        for _ in range(2):  # the second time it isn't locked
+            with pytest.raises(StoreError, match=message):
+                DuckStore(hub)
+        assert contents(tmp_path) == before
+    script = "import duckdb, sys\nfor path in sys.argv[1:]: duckdb.connect(path)"
+    assert run(script, *tmp_path.glob("*.duckdb")) == ""
 
 
 def test_a_newer_format_is_refused_before_anything_is_added_to_the_file(hub):
@@ -52,13 +54,11 @@ def test_a_newer_format_is_refused_before_anything_is_added_to_the_file(hub):
         ]
 
 
-def test_a_database_with_other_tables_can_become_a_hub(hub, scribe):
+def test_a_database_with_other_tables_can_become_a_hub(opened, hub, scribe):
     make(hub, "create table mine as select 42 as i")
-    store = DuckStore(hub)
-    scribe.start("a")
-    store.append(scribe.take())
+    store = opened(hub)
+    scribe.start_in(store, "a")
     assert store.query("select i from mine") == [(42,)]
-    store.close()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_tables_that_were_only_half_made_are_completed(hub, left):
         store.close()
 
 
-def test_views_and_macros_of_another_version_are_made_anew(hub):
+def test_views_and_macros_of_another_version_are_made_anew(opened, hub):
     DuckStore(hub).close()
     make(
         hub,
@@ -82,20 +82,18 @@ def test_views_and_macros_of_another_version_are_made_anew(hub):
         "create or replace macro tree(id) as table select 1 as was",
         "comment on view instances is 'of another version'",
     )
-    store = DuckStore(hub)
+    store = opened(hub)
     for source in ("activities", "tree('a')"):
         columns = store.query(f"select column_name from (describe from {source})")
         assert ("instance_id",) in columns
         assert ("was",) not in columns
-    store.close()
 
 
 def test_a_hub_stays_the_same_file_when_the_working_directory_changes(tmp_path, monkeypatch, scribe):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     store = DuckStore(Path("hub.duckdb"))
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     monkeypatch.chdir(tmp_path / "elsewhere")
     store._connections.close()  # As after a fatal error; the next call opens the file again.
     assert store.last_seq() == 1

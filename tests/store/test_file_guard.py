@@ -27,8 +27,7 @@ def always(monkeypatch):
 def store(hub, scribe):
     """A store with some records, in the database and in the log."""
     store = DuckStore(hub)
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     store.query("checkpoint")
     scribe.run("a", OrchestratorStarted)
     store.append(scribe.take())
@@ -149,7 +148,7 @@ def test_hub_whose_database_was_taken_away_is_closed_after_what_is_being_written
     reader.join()
 
 
-def test_renamed_database_that_is_put_back_is_worked_on(hub, store, scribe):
+def test_renamed_database_that_is_put_back_is_worked_on(opened, hub, store, scribe):
     renamed(hub)
     records = more(scribe)
     with pytest.raises(StoreError):
@@ -158,13 +157,12 @@ def test_renamed_database_that_is_put_back_is_worked_on(hub, store, scribe):
     store.append([*records, *more(scribe)])
     assert store.file_problem() is None
     store.close()
-    store = DuckStore(hub)
+    store = opened(hub)
     assert store.load(["a"]) == scribe.history
-    store.close()
 
 
 @pytest.mark.parametrize("fate", [without_log, with_another_log], ids=lambda fate: fate.__name__)
-def test_closing_saves_what_was_in_a_log_that_was_taken_away(hub, store, scribe, fate):
+def test_closing_saves_what_was_in_a_log_that_was_taken_away(opened, hub, store, scribe, fate):
     fate(hub)
     with pytest.raises(StoreError):
         store.append(more(scribe))
@@ -174,9 +172,8 @@ def test_closing_saves_what_was_in_a_log_that_was_taken_away(hub, store, scribe,
             DuckStore(hub)
         assert durable_log_path(hub).read_bytes() == b"mine"
         durable_log_path(hub).unlink()
-    store = DuckStore(hub)
+    store = opened(hub)
     assert store.load(["a"]) == scribe.history
-    store.close()
 
 
 def test_checkpoints_are_no_loss_of_the_log(hub, store, scribe):
@@ -213,13 +210,12 @@ def usual_umask():
     os.umask(before)
 
 
-def test_nobody_else_may_read_the_files_of_an_open_hub(hub, scribe, usual_umask):
+def test_nobody_else_may_read_the_files_of_an_open_hub(opened, hub, scribe, usual_umask):
     def modes():
         return {path.name: oct(path.stat().st_mode & 0o777) for path in hub.parent.iterdir()}
 
-    store = DuckStore(hub)
-    scribe.start("a")
-    store.append(scribe.take())
+    store = opened(hub)
+    scribe.start_in(store, "a")
     store.last_seq()  # now the tables have it, too
     store.mark_replay("a")
     private = dict.fromkeys(
@@ -235,7 +231,6 @@ def test_nobody_else_may_read_the_files_of_an_open_hub(hub, scribe, usual_umask)
     store.append(more(scribe))
     store.last_seq()
     assert modes() == private
-    store.close()
 
 
 def test_nothing_is_left_beside_a_hub_that_was_only_looked_at(hub):

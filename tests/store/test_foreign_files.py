@@ -12,8 +12,7 @@ from durablenb.store.duckdb_store import DuckStore
 @pytest.fixture
 def hub(hub, scribe):
     store = DuckStore(hub)
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     store.close()
     return hub
 
@@ -57,12 +56,11 @@ def test_your_own_hub_reads_files(hub, secret):
         assert opened.sql(f"select content from read_text('{secret}')").fetchall() == [("my secret",)]
 
 
-def test_event_of_an_unknown_type_is_told(hub, tmp_path):
+def test_event_of_an_unknown_type_is_told(opened, hub, tmp_path):
     tampered(hub, "update journal set event_type = 'Unheard' where event_type = 'ExecutionStarted'")
     tampered(hub, "insert into journal select * replace (seq + 1 as seq) from journal")
-    store = DuckStore(hub)
+    store = opened(hub)
     with pytest.raises(
         StoreError, match="Event 1 of 'a' has the type 'Unheard', which this durablenb doesn't"
     ):
         store.records("a")
-    store.close()

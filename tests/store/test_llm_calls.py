@@ -115,31 +115,31 @@ def test_attempts_are_rows_of_one_turn_and_other_calls_are_none():
         ]
 
 
-@pytest.mark.parametrize(
-    ("given", "count"),
-    [
-        ({"messages": [SAID]}, 1),
-        ({"messages": [{"kind": "response"}]}, 1),
-        ({"messages": [], "after": 0}, 1),
-        ({"messages": []}, 0),
-        ({"messages": ["Win a prize!"]}, 0),
-        ({"messages": [{"role": "user", "content": "hi"}]}, 0),
-        ({"messages": [{"kind": "letter"}]}, 0),
-        ({"messages": 5, "after": 0}, 0),
-        ({"messages": {"kind": "request"}}, 0),
-        ({"rows": [{"messages": [SAID]}]}, 0),
-        (["messages"], 0),
-        ('"messages"', 0),
-    ],
-)
-def test_an_activity_is_a_request_by_its_messages_for_views_and_budgets_alike(hub, given, count):
+REQUESTS = [{"messages": [SAID]}, {"messages": [{"kind": "response"}]}, {"messages": [], "after": 0}]
+OTHERS = [
+    {"messages": []},
+    {"messages": ["Win a prize!"]},
+    {"messages": [{"role": "user", "content": "hi"}]},
+    {"messages": [{"kind": "letter"}]},
+    {"messages": 5, "after": 0},
+    {"messages": {"kind": "request"}},
+    {"rows": [{"messages": [SAID]}]},
+    ["messages"],
+    '"messages"',
+]
+
+
+def test_an_activity_is_a_request_by_its_messages_for_views_and_budgets_alike(hub):
+    @hub.orchestrator
     def calls(context):
-        yield context.call_activity("spam.model", given)
+        yield context.call_activity("spam.model", context.get_input())
 
     hub.add_activity(lambda given: {"usage": {"input_tokens": 1, "output_tokens": 1}}, "spam.model")
-    handle = hub.start(hub.orchestrator(calls), budget=df.Budget(tokens=1))
-    handle.result()
-    assert len(rows(hub, "seq")) == len(read_conversation(handle.history())) == count
-    (event,) = [event for event in handle.history() if isinstance(event, df.model.events.TaskScheduled)]
-    assert is_model_request(event.name, event.input) is bool(count)
-    assert not is_model_request("spam", event.input)
+    for given in (*REQUESTS, *OTHERS):
+        handle = hub.start(calls, given, budget=df.Budget(tokens=1))
+        handle.result()
+        found = rows(hub, "seq", f"instance_id = '{handle.id}'")
+        assert len(found) == len(read_conversation(handle.history())) == (given in REQUESTS)
+        (event,) = [one for one in handle.history() if isinstance(one, df.model.events.TaskScheduled)]
+        assert is_model_request(event.name, event.input) is (given in REQUESTS)
+        assert not is_model_request("spam", event.input)

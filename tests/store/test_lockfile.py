@@ -22,9 +22,9 @@ import sys
 from pathlib import Path
 from durablenb.store.lockfile import HubLock
 lock = HubLock(Path(sys.argv[1]))
-if len(sys.argv) > 2:
-    lock.announce(sys.argv[2])
 print("held", flush=True)
+lock.announce(sys.stdin.readline().strip())
+print("announced", flush=True)
 sys.stdin.read()
 """
 
@@ -33,12 +33,13 @@ import sys
 from pathlib import Path
 from durablenb.model.errors import HubLockedError
 from durablenb.store.lockfile import HubLock
-try:
-    HubLock(Path(sys.argv[1])).release()
-except HubLockedError as error:
-    print("refused:", error)
-else:
-    print("taken")
+for path in sys.stdin:
+    try:
+        HubLock(Path(path.strip())).release()
+    except HubLockedError as error:
+        print("refused:", error, flush=True)
+    else:
+        print("taken", flush=True)
 """
 
 FORK = """
@@ -83,52 +84,47 @@ def process(script, *arguments):
         rival.wait()
 
 
-def said_by_another_process(path):
-    done = subprocess.run([sys.executable, "-c", TRY, str(path)], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+def told(rival, line):
+    """What the process answers to a line."""
+    rival.stdin.write(f"{line}\n")
+    rival.stdin.flush()
+    return rival.stdout.readline().strip()
 
 
-@pytest.fixture
-def hub(tmp_path):
-    return tmp_path / "hub.duckdb"
+@pytest.fixture(scope="module")
+def said_by_another_process():
+    """What another process says when it tries to take the lock of a hub."""
+    with process(TRY) as rival:
+        yield lambda hub: told(rival, hub)
 
 
-def test_second_process_is_refused_and_told_who_holds_it_since_when_and_what_to_do(hub):
+def test_second_process_is_told_who_holds_it_and_takes_it_over_when_the_holder_is_killed(hub):
     with process(HOLD, hub) as rival:
         assert rival.stdout.readline() == "held\n"
         started = read_holder(hub.with_name("hub.duckdb.lock")).started
         with pytest.raises(HubLockedError) as refused:
             HubLock(hub)
-    message = str(refused.value)
-    for part in (str(hub), f"process {rival.pid}", socket.gethostname(), started):
-        assert part in message
-    assert "close the hub there with hub.close(), or shut that kernel down" in message
-
-
-def test_refusal_names_the_url_of_a_holder_that_serves_the_hub(hub):
-    url = "http://127.0.0.1:7071"
-    with process(HOLD, hub, url) as rival:
-        rival.stdout.readline()
+        message = str(refused.value)
+        for part in (str(hub), f"process {rival.pid}", socket.gethostname(), started):
+            assert part in message
+        assert "close the hub there with hub.close(), or shut that kernel down" in message
+        url = "http://127.0.0.1:7071"
+        assert told(rival, url) == "announced"
         with pytest.raises(HubLockedError, match=f"which serves it at {url}"):
             HubLock(hub)
-
-
-def test_lock_of_a_killed_process_is_taken_over(hub):
-    with process(HOLD, hub) as rival:
-        rival.stdout.readline()
         rival.kill()
         rival.wait()
         with HubLock(hub) as lock:
             assert read_holder(lock.lock_path).pid == os.getpid()
 
 
-@pytest.mark.parametrize("left_behind", ["", "no JSON", "[]", '{"pid": 1}', "\0" * 600])
-def test_lock_file_that_nobody_holds_is_taken_over_whatever_it_says(hub, left_behind):
+def test_lock_file_that_nobody_holds_is_taken_over_whatever_it_says(hub):
     lock_file = hub.with_name("hub.duckdb.lock")
-    lock_file.write_text(left_behind)
-    assert read_holder(lock_file) is None
-    with HubLock(hub):
-        assert read_holder(lock_file).pid == os.getpid()
+    for left_behind in ("", "no JSON", "[]", '{"pid": 1}', "\0" * 600):
+        lock_file.write_text(left_behind)
+        assert read_holder(lock_file) is None
+        with HubLock(hub):
+            assert read_holder(lock_file).pid == os.getpid()
 
 
 def test_holder_without_a_note_is_refused_all_the_same(hub):
@@ -143,7 +139,7 @@ def test_second_hub_of_the_same_process_is_refused_in_other_words(hub):
         HubLock(hub)
 
 
-def test_released_lock_is_free_and_names_nobody(hub):
+def test_released_lock_is_free_and_names_nobody(hub, said_by_another_process):
     lock = HubLock(hub)
     lock.release()
     lock.release()
@@ -152,7 +148,7 @@ def test_released_lock_is_free_and_names_nobody(hub):
     HubLock(hub).release()
 
 
-def test_releasing_twice_leaves_the_next_holder_alone(hub):
+def test_releasing_twice_leaves_the_next_holder_alone(hub, said_by_another_process):
     first = HubLock(hub)
     first.release()
     with HubLock(hub):
@@ -177,7 +173,7 @@ def test_note_is_json_with_pid_host_start_and_url(hub):
         assert read_holder(lock.lock_path).url is None
 
 
-def test_two_names_of_one_file_meet_the_same_lock(hub, tmp_path):
+def test_two_names_of_one_file_meet_the_same_lock(hub, tmp_path, said_by_another_process):
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.duckdb"
     link.symlink_to(hub)
@@ -188,7 +184,7 @@ def test_two_names_of_one_file_meet_the_same_lock(hub, tmp_path):
         assert said_by_another_process(hub).startswith("refused")
 
 
-def test_copying_the_open_database_does_not_lose_the_lock(hub, tmp_path):
+def test_copying_the_open_database_does_not_lose_the_lock(hub, tmp_path, said_by_another_process):
     with HubLock(hub) as lock, duckdb.connect(str(hub)) as connection:
         connection.execute("CREATE TABLE t AS SELECT 1 AS i")
         shutil.copy(hub, tmp_path / "copy.duckdb")
@@ -263,7 +259,7 @@ def test_disk_without_locks_is_refused(hub, monkeypatch):
         HubLock(hub)
 
 
-def test_full_disk_costs_the_note_but_not_the_lock(hub, monkeypatch):
+def test_full_disk_costs_the_note_but_not_the_lock(hub, monkeypatch, said_by_another_process):
     def write(fd, content):
         raise OSError(errno.ENOSPC, "No space left on device")
 

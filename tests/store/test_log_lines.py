@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from durablenb.model.events import SubOrchestrationInstanceCreated
 from durablenb.model.logs import LogLine
 from durablenb.store.duckdb_store import DuckStore
@@ -24,15 +22,8 @@ def line(instance_id, message, **other):
     )
 
 
-def test_without_lines_there_is_no_log(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
-    assert store.lines("a") == store.lines("unknown") == []
-
-
 def test_lines_come_back_equal_and_in_order(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     written = [
         line("a", "one"),
         line("a", ""),
@@ -53,38 +44,35 @@ def test_a_log_has_the_lines_of_all_descendants(store, scribe):
     scribe.add("b", SubOrchestrationInstanceCreated, instance_id="c")
     scribe.add("b", SubOrchestrationInstanceCreated, instance_id="d")  # which was there already
     scribe.start_child("b", "c")
-    scribe.start("d")
-    store.append(scribe.take())
+    scribe.start_in(store, "d")
     store.append_lines([line(one, one) for one in "cbda"])
     assert [one.message for one in store.lines("a")] == ["c", "b", "a"]
     assert [one.message for one in store.lines("b")] == ["c", "b"]
 
 
-@pytest.mark.parametrize("odd", ODD_IDS)
-def test_a_purge_deletes_the_lines_of_an_instance_of_any_id_and_no_others(store, scribe, odd):
-    scribe.start(odd)
-    scribe.start("other")
+def test_a_purge_deletes_the_lines_of_an_instance_of_any_id_and_no_others(store, scribe):
+    for name in [*ODD_IDS, "other"]:
+        scribe.start(name)
     store.append(scribe.take())
-    store.append_lines([line(odd, "one"), line("other", "two")])
-    assert [one.message for one in store.lines(odd)] == ["one"]
-    store.purge([odd])
-    assert store.lines(odd) == []
-    assert [one.message for one in store.lines("other")] == ["two"]
+    store.append_lines([line(name, name) for name in [*ODD_IDS, "other"]])
+    for odd in ODD_IDS:
+        assert [one.message for one in store.lines(odd)] == [odd]
+        store.purge([odd])
+        assert store.lines(odd) == []
+        assert [one.message for one in store.lines("other")] == ["other"]
 
 
 def test_ten_thousand_lines_are_written_at_once(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     store.append_lines([line("a", str(number)) for number in range(10_000)])
     assert [one.message for one in store.lines("a")] == [str(number) for number in range(10_000)]
 
 
-def test_lines_are_numbered_on_when_the_file_is_opened_again(hub):
+def test_lines_are_numbered_on_when_the_file_is_opened_again(opened, hub):
     for message in ("one", "two"):
         store = DuckStore(hub)
         store.append_lines([line("a", message), line("a", message)])
         store.append_lines([line("a", message)])
         store.close()
-    store = DuckStore(hub)
+    store = opened(hub)
     assert store.query("select seq from logs order by seq") == [(number,) for number in range(1, 7)]
-    store.close()

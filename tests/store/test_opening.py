@@ -34,12 +34,12 @@ def test_folder_is_refused(tmp_path):
         DuckStore(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"once upon a time\n", b"\0" * 20_000, b"SQLite format 3\0" * 500])
-def test_file_that_is_no_database_is_refused_and_kept(hub, content):
-    hub.write_bytes(content)
-    with pytest.raises(StoreError, match="is not a DuckDB database"):
-        DuckStore(hub)
-    assert contents(hub.parent) == {hub.name: content}
+def test_file_that_is_no_database_is_refused_and_kept(hub):
+    for content in (b"once upon a time\n", b"\0" * 20_000, b"SQLite format 3\0" * 500):
+        hub.write_bytes(content)
+        with pytest.raises(StoreError, match="is not a DuckDB database"):
+            DuckStore(hub)
+        assert contents(hub.parent) == {hub.name: content}
 
 
 def test_device_is_refused():

@@ -51,8 +51,7 @@ def has_blob(store, content):
 
 
 def test_outputs_come_back_equal_and_in_order(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     written = [
         state("a", "1", PICTURE, "a figure"),
         state("a", "2", "雪😀 \0 two\nlines"),
@@ -71,8 +70,7 @@ def test_outputs_come_back_equal_and_in_order(store, scribe):
 
 
 def test_the_last_state_counts_and_keeps_its_place(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     put(store, state("a", "1", "0 %"), state("a", "2", "below"), state("a", "1", "1 %"))
     put(store, state("a", "1", "50 %"))
     put(store, state("a", "1", "100 %", PICTURE))
@@ -82,15 +80,13 @@ def test_the_last_state_counts_and_keeps_its_place(store, scribe):
 
 
 def test_the_same_output_of_another_execution_is_another_one(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     put(store, state("a", "1", "one"), state("a", "1", "two", execution_id="f" * 16))
     assert texts(store) == ["one", "two"]
 
 
 def test_a_cleared_output_is_gone(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     put(store, state("a", "1", PICTURE), state("a", "2", "rest"))
     put(store, state("a", "1"), state("a", "3"))
     assert texts(store) == ["rest"]
@@ -101,8 +97,7 @@ def test_a_blob_goes_with_the_last_that_refers_to_it(store, scribe):
     scribe.start("a")
     blob = stored_part("image/png", PICTURE, None)[1]
     scribe.add("a", TaskCompleted, result=Payload(f'{{"@payload": "{blob.hash}"}}', (blob,)))
-    scribe.start("b")
-    store.append(scribe.take())
+    scribe.start_in(store, "b")
     put(store, state("a", "1", PICTURE), state("b", "1", PICTURE), state("b", "2", b"own"))
     put(store, state("b", "1", b"another"))
     assert has_blob(store, PICTURE)
@@ -119,8 +114,7 @@ def test_a_blob_goes_with_the_last_that_refers_to_it(store, scribe):
 
 
 def test_the_outputs_of_purged_executions_go_and_others_stay(store, scribe):
-    scribe.start("a")
-    store.append(scribe.take())
+    scribe.start_in(store, "a")
     put(store, state("a", "1", b"old"), state("a", "1", b"new", execution_id="f" * 16))
     store.purge([], ["a" * 16])
     assert [one.execution_id for one in store.outputs("a")] == ["f" * 16]
@@ -148,7 +142,7 @@ def test_a_bundle_brings_its_outputs(store, scribe):
 
 
 @pytest.mark.parametrize("is_closed", [True, False])
-def test_outputs_are_there_when_the_file_is_opened_again(hub, is_closed, tmp_path):
+def test_outputs_are_there_when_the_file_is_opened_again(opened, hub, is_closed, tmp_path):
     store = DuckStore(hub)
     put(store, state("a", "1", PICTURE, "first"))
     put(store, state("a", "1", PICTURE, "last"), state("a", "2", "x" * 20_000))
@@ -162,7 +156,7 @@ def test_outputs_are_there_when_the_file_is_opened_again(hub, is_closed, tmp_pat
                 (copy / name).write_bytes((hub.parent / name).read_bytes())
         store.close()
         hub = copy / hub.name
-    store = DuckStore(hub)
+    store = opened(hub)
     first, second = store.outputs("a")
     assert {part.text for part in first.parts} == {None, "last"}
     assert (has_blob(store, PICTURE), store.blob(second.parts[0].hash)) == (True, b"x" * 20_000)
@@ -173,7 +167,6 @@ def test_outputs_are_there_when_the_file_is_opened_again(hub, is_closed, tmp_pat
         ("image/png", 1),
         ("text/plain", 1),
     ]
-    store.close()
 
 
 def test_parts_are_plain_data():

@@ -84,8 +84,8 @@ QUERIES = [
 def test_a_page_is_a_part_of_the_whole_list(store, query):
     whole = store.states(query)
     assert [state.instance_id for state in whole] == store.ids(query)
-    for limit in (0, 1, 3, 7, 20, 100):
-        for offset in (0, 1, 5, 30):
+    for limit in (0, 3, 20, 100):
+        for offset in (0, 5, 30):
             page = store.states(replace(query, limit=limit, offset=offset))
             assert page == whole[offset : offset + limit]
 
@@ -120,14 +120,14 @@ def test_a_page_of_those_last_heard_of_is_a_part_of_all_of_them(store, status, c
     where = f"({condition}) and (status = '{status}' or '{status}' = '')"
     whole = store.query(f"select instance_id from instances where {where} order by {instances.LATEST_FIRST}")
     assert whole or status == "Canceled"
-    for count in (0, 1, 7, 100):
-        for offset in (0, 1, 5, 30):
+    for count in (0, 7, 100):
+        for offset in (0, 5, 30):
             page = latest_page(store.query, "instance_id", status, condition, count=count, offset=offset)
             assert page == whole[offset : offset + count]
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 10, 50, 100])
-def test_those_last_heard_of_are_the_first_of_all(store, count):
+def test_those_last_heard_of_are_the_first_of_all(store):
     order = "order by last_updated_time desc, created_time desc, instance_id"
     whole = [one for (one,) in store.query(f"select instance_id from instances {order}")]
-    assert [seen.instance_id for seen in read_fleet(store.cursor(), count).latest] == whole[:count]
+    for count in (0, 3, 50, 100):
+        assert [seen.instance_id for seen in read_fleet(store.cursor(), count).latest] == whole[:count]

@@ -34,17 +34,16 @@ def test_starts_come_back_equal_each_once_with_the_time_of_the_beginning(store):
     assert found(store, "other") == [start(0, 1, queue="other")]
 
 
-def test_starts_that_no_rate_counts_any_more_are_deleted(tmp_path):
-    store = DuckStore(tmp_path / "h.duckdb")
+def test_starts_that_no_rate_counts_any_more_are_deleted(opened, tmp_path):
+    store = opened(tmp_path / "h.duckdb")
     store.write_queues([OPENAI], [start(0, 0), start(1, 0), start(2, 0)])
     store.write_queues([], [start(0, 0, began=1), start(1, 0, began=30)])
     store.write_queues([], [start(3, 61.5)])
     assert found(store) == [start(1, 0, began=30), start(2, 0), start(3, 61.5)]
     assert store.query("select count(*) from queue_starts") == [(4,)]
-    store.close()
 
 
-def test_a_queue_replaces_the_one_of_its_name(tmp_path):
+def test_a_queue_replaces_the_one_of_its_name(opened, tmp_path):
     path = tmp_path / "h.duckdb"
     query = "select name, concurrency, rate_count, rate_seconds, activities from queue_limits order by all"
     store = DuckStore(path)
@@ -53,22 +52,19 @@ def test_a_queue_replaces_the_one_of_its_name(tmp_path):
     expected = [("gpu", 1, None, None, []), ("openai", 8, None, None, ["ask"])]
     assert store.query(query) == expected
     store.close()
-    store = DuckStore(path)
+    store = opened(path)
     assert store.query(query) == expected
-    store.close()
 
 
-def test_a_log_that_was_left_has_the_queues(tmp_path):
+def test_a_log_that_was_left_has_the_queues(opened, tmp_path):
     path, copy = tmp_path / "h.duckdb", tmp_path / "copy.duckdb"
-    store = DuckStore(path)
+    store = opened(path)
     store.write_queues([OPENAI], [start(0, 0), start(1, 0, began=0.25)])
     copy.write_bytes(path.read_bytes())
     (tmp_path / "copy.duckdb.log").write_bytes((tmp_path / "h.duckdb.log").read_bytes())
-    left = DuckStore(copy)
+    left = opened(copy)
     assert sorted(left.queue_starts("openai"), key=lambda start: start.task_id) == [
         start(0, 0),
         start(1, 0, began=0.25),
     ]
     assert left.query("select name, activities from queue_limits") == [("OpenAI", ["ask", "embed"])]
-    left.close()
-    store.close()

@@ -21,7 +21,7 @@ from tests.store.scribe import Scribe
 
 BLOCK = 262_144
 BLOCKS_START = 12_288
-ROWS = 300_000
+ROWS = 150_000
 
 
 def write_table(path, rows=ROWS):
@@ -75,15 +75,17 @@ def test_a_database_with_a_damaged_block_is_rebuilt_with_all_rows_but_those_of_t
     report = repair(hub)
     assert report.verdict == "rebuilt"
     assert report.found == ("table t can't be read in full", "the database has damaged blocks: 1")
-    assert report.rows["t"] == rows_of(hub)
-    assert report.rows["t"] + report.lost["t"] == ROWS
-    assert 0 < report.lost["t"] < 20_000
-    assert report.done == (f"saved {report.rows['t']:,} rows into a new database",)
+    saved, lost = report.rows["t"], report.lost["t"]
+    assert saved == rows_of(hub) == ROWS - lost
+    assert 0 < lost < 20_000
+    assert report.done == (f"saved {saved:,} rows into a new database",)
+    assert str(report).startswith(f"{hub}: rebuilt\n  found: table t can't be read in full\n")
+    assert f"\n  kept: {report.kept[0]}\n  t: {saved:,} rows, {lost:,} lost" in str(report)
     assert_kept(before, hub.parent)
     assert repair(hub).verdict == "ok"
 
 
-def test_a_rebuilt_hub_works_on(hub):
+def test_a_rebuilt_hub_works_on(opened, hub):
     scribe = Scribe()
     scribe.start("a")
     scribe.run("a", OrchestratorStarted, TaskScheduled)
@@ -95,12 +97,10 @@ def test_a_rebuilt_hub_works_on(hub):
     report = repair(hub)
     assert report.verdict == "rebuilt"
     assert report.lost == {}
-    store = DuckStore(hub)
+    store = opened(hub)
     assert store.load(["a"]) == scribe.history
-    scribe.start("b")
-    store.append(scribe.take())
+    scribe.start_in(store, "b")
     assert len(store.states(InstanceQuery())) == 2
-    store.close()
 
 
 def test_a_database_that_cannot_be_opened_at_all_is_unreadable_and_not_touched(hub):
@@ -134,20 +134,10 @@ def test_a_hub_that_is_open_is_not_repaired(hub):
     assert repair(hub).verdict == "ok"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no database at all, but long enough" * 500])
-def test_what_is_no_database_is_not_repaired(hub, content):
-    if content is not None:
-        hub.write_bytes(content)
-    with pytest.raises(StoreError):
-        repair(hub)
-    assert contents(hub.parent) == ({} if content is None else {hub.name: content})
-
-
-def test_a_report_tells_people_what_was_lost(hub):
-    write_table(hub)
-    flip(hub, BLOCKS_START + 5_000)
-    report = repair(hub)
-    assert str(report).startswith(f"{hub}: rebuilt\n  found: table t can't be read in full\n")
-    assert f"\n  kept: {report.kept[0]}\n  t: {report.rows['t']:,} rows, {report.lost['t']:,} lost" in str(
-        report
-    )
+def test_what_is_no_database_is_not_repaired(hub):
+    for content in (None, b"", b"no database at all, but long enough" * 500):
+        if content is not None:
+            hub.write_bytes(content)
+        with pytest.raises(StoreError):
+            repair(hub)
+        assert contents(hub.parent) == ({} if content is None else {hub.name: content})

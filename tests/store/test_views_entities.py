@@ -3,23 +3,14 @@
 import pytest
 
 import durablenb as df
-from durablenb.store.duckdb_store import DuckStore
-from tests.store.scribe import EntityScribe
 
 
 @pytest.fixture
-def duck():
-    store = DuckStore(None)
-    yield store
-    store.close()
+def store(opened):
+    return opened(None)
 
 
-@pytest.fixture
-def noted(duck, scribe):
-    return EntityScribe(duck, scribe)
-
-
-def test_each_operation_knows_the_state_before_it_and_after_it(duck, noted):
+def test_each_operation_knows_the_state_before_it_and_after_it(store, noted):
     noted.open("@c@a@b")
     noted.do("@c@a@b", noted.ask("@c@a@b", "add"), "1")
     noted.fail("@c@a@b", noted.ask("@c@a@b", "fail"))
@@ -29,7 +20,7 @@ def test_each_operation_knows_the_state_before_it_and_after_it(duck, noted):
     noted.do("@c@a@b", noted.ask("@c@a@b", "add"), "7")
     noted.ask("@c@a@b", "wait")
     noted.write()
-    rows = duck.query("""
+    rows = store.query("""
         select name, key, operation, status, state_before::int, state_after::int, failure ->> 'ErrorMessage'
         from entity_operations order by seq
     """)
@@ -43,19 +34,19 @@ def test_each_operation_knows_the_state_before_it_and_after_it(duck, noted):
     ]
 
 
-def test_states_follow_the_order_in_which_operations_were_done_not_asked(duck, noted):
+def test_states_follow_the_order_in_which_operations_were_done_not_asked(store, noted):
     noted.open("@c@a")
     for_later, for_now = noted.ask("@c@a"), noted.ask("@c@a")
     noted.do("@c@a", for_now, "1")
     noted.do("@c@a", for_later, "2")
     noted.write()
-    rows = duck.query(
+    rows = store.query(
         "select number, state_before::int, state_after::int from entity_operations order by seq"
     )
     assert rows == [(for_later, 1, 2), (for_now, None, 1)]
 
 
-def test_a_lock_is_waited_for_held_and_released_or_given_up(duck, noted):
+def test_a_lock_is_waited_for_held_and_released_or_given_up(store, noted):
     noted.open("@c@a")
     first, second, third, fourth = (noted.lock("@c@a") for _ in range(4))
     noted.grant("@c@a", first)
@@ -63,7 +54,7 @@ def test_a_lock_is_waited_for_held_and_released_or_given_up(duck, noted):
     noted.release("@c@a", third)
     noted.grant("@c@a", second)
     noted.write()
-    rows = duck.query("""
+    rows = store.query("""
         select status, owner, owner_task, position, epoch(wait_time), epoch(held_time)
         from entity_locks order by seq
     """)
@@ -73,17 +64,17 @@ def test_a_lock_is_waited_for_held_and_released_or_given_up(duck, noted):
         ("Canceled", "transfer", 3, 1, 4, None),
         ("Waiting", "transfer", 3, 1, None, None),
     ]
-    assert duck.query("select locked_by, entity_exists, state from entities") == [("transfer", False, None)]
+    assert store.query("select locked_by, entity_exists, state from entities") == [("transfer", False, None)]
     assert fourth == 4
 
 
-def test_an_entity_is_a_row_with_its_state_and_its_last_operation(duck, noted):
+def test_an_entity_is_a_row_with_its_state_and_its_last_operation(store, noted):
     noted.open("@c@a")
     noted.do("@c@a", noted.ask("@c@a", "set"), '{"n": 1}')
     noted.fail("@c@a", noted.ask("@c@a", "break"))
     noted.ask("@c@a", "wait")
     noted.write()
-    rows = duck.query("""
+    rows = store.query("""
         select instance_id, name, key, entity_exists, state ->> 'n', last_operation, operations, failures,
                queue_length, locked_by, epoch(last_modified - created)
         from entities
