@@ -78,16 +78,17 @@ def test_row_29_what_waits_is_done_as_one_batch_of_single_operations(kernel):
     assert states == ["1", "3", "null", "4"]
 
 
-def test_row_29_a_batch_has_an_end_and_the_next_one_goes_on_where_it_ended(kernel):
+def test_row_29_a_batch_has_an_end_and_the_next_one_goes_on_where_it_ended(kernel, monkeypatch):
+    monkeypatch.setattr("durablenb.engine.entities.OPERATIONS_AT_ONCE", 20)
     kernel.entity(counter, "Counter")
-    for _ in range(1_001):
+    for _ in range(21):
         kernel.signal(A, "add", 1)
     assert [kernel.hub.step(), kernel.hub.step()] == [
-        "1,000 operations of @counter@a",
+        "20 operations of @counter@a",
         "1 operation of @counter@a",
     ]
     kernel.settle()
-    assert kernel.hub.entity_state(A) == 1_001
+    assert kernel.hub.entity_state(A) == 21
 
 
 def test_row_29_what_a_batch_leaves_over_is_done_in_its_order(kernel):
