@@ -35,7 +35,7 @@ ROWS = {
     ),
     "properties": Row(
         "tests with generated programs, repeated",
-        20,
+        40,
         repeated("tests/properties", "tests/store/test_agreement.py"),
     ),
     "mutants": Row(

@@ -373,8 +373,8 @@ def test_deep_values_can_be_read_wherever_they_were_allowed(hub):
 
 
 @pytest.mark.timeout(300)
-def test_a_hundred_megabytes_come_through_and_stay(tmp_path):
-    big = "0123456789" * (10 * MEGABYTE)
+def test_forty_megabytes_come_through_and_stay(tmp_path):
+    big = "0123456789" * (4 * MEGABYTE)
     with df.TaskHub(tmp_path / "big.duckdb", mode="kernel", clock=df.VirtualClock()) as hub:
         hub.add_activity(lambda value: value, "echo")
 

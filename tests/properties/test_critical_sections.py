@@ -131,7 +131,7 @@ def check(store, all_visits):
             assert take.task_id == release.task_id
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(visitors, lives)
 def test_all_visitors_come_to_their_end_in_turn_and_alone(all_visits, lives_):
     store = MemoryStore()
@@ -151,7 +151,7 @@ def test_all_visitors_come_to_their_end_in_turn_and_alone_on_disk(tmp_path_facto
 
 
 def test_many_who_want_the_same_are_served_in_the_order_in_which_they_came():
-    store, count = MemoryStore(), 60
+    store, count = MemoryStore(), 30
     visited(store, [[(KEYS, 1, True)]] * count, [])
     check(store, [[(KEYS, 1, True)]] * count)
     ends = [record.instance_id for record in store.journal if isinstance(record.event, ev.ExecutionCompleted)]

@@ -13,7 +13,7 @@ from durablenb.model import events as ev
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import ACTIVITIES, expected, programs, registry, tame_programs
 
-few = settings(max_examples=30)
+few = settings(max_examples=15)
 
 
 class Counting:
