@@ -32,6 +32,7 @@ from durablenb.store.tables import JournalTables
 from tests.store.files import assert_kept, contents, damage, flip, wal_of
 from tests.store.scribe import Scribe
 from tests.store.test_blobs import hash_of, is_kept, text_of
+from tests.waiting import until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -259,6 +260,25 @@ def test_the_log_begins_again_after_a_checkpoint_and_its_file_is_used_again(
             again.close()
     assert len(generations) > 3
     assert len(sizes) == 1
+
+
+def test_the_log_begins_again_only_when_the_databases_own_file_has_everything(
+    opened, hub, scribe, monkeypatch
+):
+    """DuckDB's log isn't synced, so a power cut may take it."""
+    monkeypatch.setattr(durable_log, "CHECKPOINT_BYTES", 20_000)
+    begin, left = log_file.LogFile.begin_generation, []
+
+    def look(file):
+        left.append(wal_of(hub).stat().st_size if wal_of(hub).exists() else 0)
+        begin(file)
+
+    monkeypatch.setattr(log_file.LogFile, "begin_generation", look)
+    store = opened(hub)
+    scribe.start_in(store, "a", input='"' + "x" * 30_000 + '"')
+    assert store.last_seq() == 1
+    until(lambda: left)
+    assert left == [0]
 
 
 # -- wherever it ends --------------------------------------------------------------------------------
