@@ -25,29 +25,20 @@ from tests.store.scribe import Scribe
 
 ACKNOWLEDGED = ("started", "raised", "signaled")
 
-Breath = Callable[[Random], float]
 Check = Callable[[Path, Path], None]
 
 
 def orchestrations(kills: int, seed: int) -> Figures:
     """Kills of processes that run chains, fans, families, waiters and sleepers."""
-    return _hubs(
-        "tests.faults.worker", kills, seed, lambda random: random.random() ** 2 * 0.2, test_kill.check
-    )
+    return _hubs("tests.faults.worker", kills, seed, test_kill.check)
 
 
 def entities(kills: int, seed: int) -> Figures:
     """Kills of processes in which entities are called, signaled and locked."""
-    return _hubs(
-        "tests.faults.bank_worker",
-        kills,
-        seed,
-        lambda random: random.random() * 0.25,
-        test_kill_entities.check,
-    )
+    return _hubs("tests.faults.bank_worker", kills, seed, test_kill_entities.check)
 
 
-def _hubs(worker: str, kills: int, seed: int, breath: Breath, check: Check) -> Figures:
+def _hubs(worker: str, kills: int, seed: int, check: Check) -> Figures:
     figures = Figures()
 
     def live_and_die(one: int) -> tuple[int, int]:
@@ -57,7 +48,7 @@ def _hubs(worker: str, kills: int, seed: int, breath: Breath, check: Check) -> F
             folder = Path(name)
             diary = folder / f"{one}.diary"
             try:
-                deaths = deaths_of(worker, folder, [one], breath=breath)
+                deaths = deaths_of(worker, folder, [one])
                 check(folder / f"{one}.duckdb", diary)
             except Exception as error:
                 figures.failures.append(f"seed {one}: {type(error).__name__}: {error}")

@@ -1,6 +1,7 @@
 """Processes that work on hubs, and are killed in the middle of it."""
 
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from itertools import count
@@ -11,14 +12,25 @@ from tests.faults.lives import Life
 KILLS = 5
 
 
-def deaths_of(worker, folder, seeds, *, breath):
-    """Kills the work on a hub for each seed five times, and lets it come to its end; returns the deaths.
+MOST_NOTES = 60
+"""The most notes that a worker adds to its diary before it is killed; in all it adds some 250."""
 
-    `breath` gives the seconds that a worker has from its first word on, out of the seed's own chance.
-    """
+
+def deaths_of(worker, folder, seeds):
+    """Kills the work on a hub for each seed five times, and lets it come to its end; returns the deaths."""
     work = import_module(worker).main
     with ThreadPoolExecutor(2) as pool:
-        return sum(pool.map(lambda seed: _live_and_die(work, folder, seed, breath), seeds))
+        return sum(pool.map(lambda seed: _live_and_die(work, folder, seed), seeds))
+
+
+def begun_again(folder, seeds):
+    """How many activities or operations began more than once, as they do if a death came while they ran."""
+    count = 0
+    for seed in seeds:
+        lines = (folder / f"{seed}.diary").read_text().splitlines()
+        begun = Counter(line for line in lines if line.startswith("begun "))
+        count += sum(times > 1 for times in begun.values())
+    return count
 
 
 def check_each(folder, seeds, check):
@@ -31,12 +43,12 @@ def check_each(folder, seeds, check):
             raise
 
 
-def _live_and_die(work, folder, seed, breath):
-    random, deaths = Random(seed), 0
+def _live_and_die(work, folder, seed):
+    random, deaths, diary = Random(seed), 0, folder / f"{seed}.diary"
     for number in count():
-        life = Life(work, folder / f"{seed}.duckdb", folder / f"{seed}.diary", f"{seed}.{number}")
+        life = Life(work, folder / f"{seed}.duckdb", diary, f"{seed}.{number}")
         try:
-            if deaths < KILLS and _die(life, random, breath):
+            if deaths < KILLS and _die(life, diary, random):
                 deaths += 1
                 continue
             complaint = None
@@ -48,14 +60,21 @@ def _live_and_die(work, folder, seed, breath):
             life.kill()
 
 
-def _die(life, random, breath):
-    """Kills it: mostly while it works, now and then while it opens the file."""
+def _die(life, diary, random):
+    """Kills it: mostly while it works, however fast that is; now and then while it opens the file."""
     if random.random() < 0.1:
         time.sleep(random.random() * 0.1)
     else:
         life.heard()
-        time.sleep(breath(random))
+        enough = _notes(diary) + random.randrange(MOST_NOTES)
+        while _notes(diary) < enough and life.ended(0) is None:
+            time.sleep(0.001)
+        time.sleep(random.random() * 0.003)
     if life.ended(0) is not None:
         return False
     life.kill()
     return True
+
+
+def _notes(diary):
+    return diary.read_bytes().count(b"\n")

@@ -6,7 +6,7 @@ import pytest
 
 import durablenb as df
 from tests.faults import worker
-from tests.faults.deaths import KILLS, check_each, deaths_of
+from tests.faults.deaths import KILLS, begun_again, check_each, deaths_of
 
 SEEDS = range(1, 3)
 """`python -m tests.campaign kills` has more."""
@@ -14,10 +14,8 @@ SEEDS = range(1, 3)
 
 @pytest.mark.timeout(300)
 def test_ten_deaths_lose_nothing_and_repeat_nothing(tmp_path):
-    deaths = deaths_of(
-        "tests.faults.worker", tmp_path, SEEDS, breath=lambda random: random.random() ** 2 * 0.2
-    )
-    assert deaths == len(SEEDS) * KILLS
+    assert deaths_of("tests.faults.worker", tmp_path, SEEDS) == len(SEEDS) * KILLS
+    assert begun_again(tmp_path, SEEDS)
     check_each(tmp_path, SEEDS, check)
 
 
