@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import durablenb as df
+from tests.calls import start_call
 
 WAYS: dict[str, dict[str, Any]] = {
     "threads": {},
@@ -15,7 +16,7 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(scope="module", params=WAYS)
 def hub(request: pytest.FixtureRequest) -> Iterator[df.TaskHub]:
     """A hub in memory whose activities run in one of the ways."""
     with df.TaskHub(":memory:", **WAYS[request.param]) as hub:
@@ -27,13 +28,13 @@ def called(hub: df.TaskHub) -> Callable[..., Any]:
     """Runs an activity once, in an instance of its own, and returns what it returns."""
 
     def call(activity: Callable[..., Any], input_: Any = None, retry: df.RetryOptions | None = None) -> Any:
-        name = hub.activity(activity).__name__
-
-        def caller(context):
-            if retry is None:
-                return (yield context.call_activity(name, input_))
-            return (yield context.call_activity_with_retry(name, retry, input_))
-
-        return hub.run(hub.orchestrator(caller))
+        return start_call(hub, hub.activity(activity), input_, retry=retry).result()
 
     return call
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[df.TaskHub]:
+    """A hub whose activities run in the thread of the test, on a virtual clock."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock(), verify_replay=True) as hub:
+        yield hub

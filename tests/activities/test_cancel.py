@@ -11,6 +11,7 @@ import pytest
 import durablenb as df
 from durablenb.analysis.calls import read_calls
 from durablenb.analysis.timeline import timeline_text
+from durablenb.model.events import TaskCanceled
 from tests.histories.replaying import replay
 from tests.traps.lab import kinds
 from tests.waiting import until
@@ -25,9 +26,9 @@ def clock():
 
 
 @pytest.fixture
-def hub(tmp_path, clock):
+def hub(clock):
     """A hub that replays each episode and compares."""
-    with df.TaskHub(tmp_path / "hub.duckdb", clock=clock, verify_replay=True) as hub:
+    with df.TaskHub(":memory:", clock=clock, verify_replay=True) as hub:
         yield hub
 
 
@@ -52,24 +53,43 @@ def kept(handle):
     return [kind for kind in kinds(handle.history()) if kind != "OrchestratorStarted"]
 
 
-def test_a_cancelled_call_fails_at_once_and_the_code_goes_on(hub, clock, slow):
+def an_hour(context):
+    return context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+
+
+def plain(context, name, n):
+    return context.call_activity(name, n)
+
+
+def retried(context, name, n):
+    return context.call_activity_with_retry(name, RETRY, n)
+
+
+@pytest.mark.parametrize("call", [plain, retried])
+def test_a_cancelled_call_fails_at_once_and_the_code_goes_on(hub, clock, slow, call):
     @hub.orchestrator
     def cancels(context):
-        task = context.call_activity("slow", 1)
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        task = call(context, "slow", 1)
+        yield an_hour(context)
         task.cancel()
         assert task.is_completed
         assert task.is_failed
         assert task.is_cancelled
+        task.cancel()  # once more has no effect
         try:
             yield task
-        except df.TaskCanceledError as error:
-            return str(error)
+        except df.TaskFailedError as error:
+            task.cancel()
+            return [isinstance(error, df.TaskCanceledError), str(error), error.details.error_type]
 
     handle = hub.start(cancels)
     assert slow.acquire(timeout=20)
     clock.advance(hours=1)
-    assert handle.result(20) == "The orchestrator cancelled this call of 'slow'."
+    assert handle.result(20) == [
+        True,
+        "The orchestrator cancelled this call of 'slow'.",
+        "durablenb.model.errors.TaskCanceledError",
+    ]
     assert kept(handle) == [
         "ExecutionStarted",
         "TaskScheduled",
@@ -92,55 +112,25 @@ def test_an_unhandled_cancellation_fails_the_orchestration_with_its_type(hub, sl
     assert not slow.acquire(timeout=0)  # it never began
 
 
-def test_it_is_a_failed_task_too(hub, slow):
-    @hub.orchestrator
-    def catches(context):
-        task = context.call_activity("slow", 1)
-        task.cancel()
-        try:
-            yield task
-        except df.TaskFailedError as error:
-            return [isinstance(error, df.TaskCanceledError), error.details.error_type]
-
-    assert hub.run(catches) == [True, "durablenb.model.errors.TaskCanceledError"]
-
-
-def test_cancelling_twice_has_no_effect(hub, slow):
-    @hub.orchestrator
-    def twice(context):
-        task = context.call_activity("slow", 1)
-        task.cancel()
-        task.cancel()
-        try:
-            yield task
-        except df.TaskCanceledError:
-            task.cancel()
-        return "done"
-
-    handle = hub.start(twice)
-    assert handle.result(20) == "done"
-    assert kept(handle).count("TaskCanceled") == 1
-
-
-def test_a_completed_call_keeps_its_result_unless_it_was_seen(hub):
+@pytest.mark.parametrize("call", [plain, retried])
+def test_a_completed_call_keeps_its_result_unless_it_was_seen(hub, call):
     hub.add_activity(lambda n: n, "quick")
 
     @hub.orchestrator
     def late(context):
-        task = context.call_activity("quick", 1)
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        task = call(context, "quick", 1)
+        yield an_hour(context)
         task.cancel()
         assert not task.is_failed
         value = yield task
-        other = context.call_activity("quick", 2)
+        other = call(context, "quick", 2)
         yield other
-        with pytest.raises(ValueError, match="Cannot cancel a completed task"):
-            other.cancel()
         failed = context.call_activity("no such activity", 2)
         with pytest.raises(LookupError):
             yield failed
-        with pytest.raises(ValueError, match="Cannot cancel a completed task"):
-            failed.cancel()
+        for seen in (other, failed):
+            with pytest.raises(ValueError, match="Cannot cancel a completed task"):
+                seen.cancel()
         return value
 
     handle = hub.start(late)
@@ -153,7 +143,7 @@ def test_a_call_that_cannot_succeed_is_settled_once_even_if_it_is_cancelled_righ
     def calls(context):
         task = context.call_activity("no such activity", 2)
         task.cancel()
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        yield an_hour(context)
         return task.is_failed
 
     handle = hub.start(calls)
@@ -177,28 +167,6 @@ def test_composites_go_on_with_a_cancelled_call(hub, slow, joint):
     assert hub.run(together) == ("failed" if joint == "task_all" else 0)
 
 
-# -- retries ---------------------------------------------------------------------------------------
-
-
-def test_a_call_with_retries_is_cancelled_in_an_attempt(hub, clock, slow):
-    @hub.orchestrator
-    def cancels(context):
-        task = context.call_activity_with_retry("slow", RETRY, 1)
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
-        task.cancel()
-        task.cancel()
-        try:
-            yield task
-        except df.TaskCanceledError:
-            return [task.is_cancelled, task.is_failed]
-
-    handle = hub.start(cancels)
-    assert slow.acquire(timeout=20)
-    clock.advance(hours=1)
-    assert handle.result(20) == [True, True]
-    assert kept(handle)[-2:] == ["TaskCanceled", "ExecutionCompleted"]
-
-
 def test_a_call_with_retries_is_cancelled_between_two_attempts(hub):
     def fail(n):
         raise ValueError(n)
@@ -207,12 +175,12 @@ def test_a_call_with_retries_is_cancelled_between_two_attempts(hub):
 
     @hub.orchestrator
     def cancels(context):
-        task = context.call_activity_with_retry("fail", RETRY, 1)
+        task = retried(context, "fail", 1)
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=30))
         task.cancel()
         with contextlib.suppress(df.TaskCanceledError):
             yield task
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        yield an_hour(context)
         return "done"
 
     handle = hub.start(cancels)
@@ -222,24 +190,6 @@ def test_a_call_with_retries_is_cancelled_between_two_attempts(hub):
     [step] = [step for step in handle.progress()._shown().steps if step.name == "fail"]
     assert (step.over, step.failed, step.canceled) == (1, 0, 1)
     assert next(call.state for call in read_calls(handle.history())) == "canceled"
-
-
-def test_a_call_with_retries_that_has_ended_keeps_its_outcome(hub):
-    hub.add_activity(lambda n: n, "quick")
-
-    @hub.orchestrator
-    def cancels(context):
-        task = context.call_activity_with_retry("quick", RETRY, 1)
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=30))
-        task.cancel()
-        value = yield task
-        other = context.call_activity_with_retry("quick", RETRY, 2)
-        yield other
-        with pytest.raises(ValueError, match="Cannot cancel a completed task"):
-            other.cancel()
-        return value
-
-    assert hub.run(cancels) == 1
 
 
 # -- losers ----------------------------------------------------------------------------------------
@@ -252,13 +202,12 @@ def test_losers_are_cancelled_if_that_is_asked_for(hub, slow):
 
     @hub.orchestrator
     def race(context):
-        now = context.current_utc_datetime
         tasks = [
             context.call_activity("quick", 1),
             context.call_activity("slow", 2),
-            context.create_timer(now + timedelta(hours=1)),
+            an_hour(context),
             context.wait_for_external_event("never"),
-            context.call_activity_with_retry("slow", RETRY, 3),
+            retried(context, "slow", 3),
             context.task_all([context.call_activity("slow", 4), context.call_activity("slow", 5)]),
         ]
         child = context.call_sub_orchestrator("child")
@@ -286,14 +235,12 @@ def test_losers_run_on_without_being_asked_about(hub, slow):
 def test_losers_are_cancelled_when_a_race_inside_of_another_is_read(hub, slow):
     @hub.orchestrator
     def nested(context):
-        inner = context.task_any(
-            [context.call_activity("quick", 1), context.call_activity("slow", 2)], cancel_losers=True
-        )
-        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
-        assert (yield context.task_any([inner, timer])) is inner
-        assert not inner.children[1].is_completed
-        assert inner.result is inner.children[0]
-        return [task.is_failed for task in inner.children]
+        tasks = [context.call_activity("quick", 1), context.call_activity("slow", 2)]
+        inner = context.task_any(tasks, cancel_losers=True)
+        assert (yield context.task_any([inner, an_hour(context)])) is inner
+        assert not tasks[1].is_completed
+        assert inner.result is tasks[0]
+        return [task.is_failed for task in tasks]
 
     assert hub.run(nested) == [False, True]
 
@@ -304,7 +251,7 @@ def test_a_loser_that_has_completed_too_keeps_its_result(hub):
     @hub.orchestrator
     def race(context):
         tasks = [context.call_activity("quick", 1), context.call_activity("quick", 2)]
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        yield an_hour(context)
         yield context.task_any(tasks, cancel_losers=True)
         return [task.result for task in tasks]
 
@@ -316,11 +263,22 @@ def test_a_loser_that_has_completed_too_keeps_its_result(hub):
 
 def cancelling(context):
     task = context.call_activity("slow", 1)
-    yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+    yield an_hour(context)
     task.cancel()
-    yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+    yield an_hour(context)
     value = yield context.call_activity("quick", 7)
     return [task.is_failed, value]
+
+
+@pytest.fixture
+def cancelled(hub, clock, slow):
+    """An orchestration that has cancelled a call while it ran, and then completed."""
+    handle = hub.start(hub.orchestrator(cancelling))
+    assert slow.acquire(timeout=20)
+    until(lambda: hub.sql("select started from activities").fetchall()[0][0])
+    clock.advance(hours=1)
+    assert handle.result(20) == [True, 7]
+    return handle
 
 
 def test_after_a_restart_a_cancelled_call_is_not_made_again(tmp_path):
@@ -348,18 +306,13 @@ def test_after_a_restart_a_cancelled_call_is_not_made_again(tmp_path):
     assert ran == []
 
 
-def test_a_fork_after_the_cancellation_shares_it(hub, clock, slow):
-    hub.add_orchestrator(cancelling)
-    handle = hub.start(cancelling)
-    assert slow.acquire(timeout=20)
-    clock.advance(hours=1)
-    assert handle.result(20) == [True, 7]
-    at = next(e.event_id for e in handle.history() if type(e).__name__ == "TaskCanceled")
-    fork = handle.fork(at=at, results={})
+def test_a_fork_after_the_cancellation_shares_it(cancelled):
+    at = next(event.event_id for event in cancelled.history() if isinstance(event, TaskCanceled))
+    fork = cancelled.fork(at=at, results={})
     assert fork.result(20) == [True, 7]
     assert kept(fork).count("TaskCanceled") == 1
     with pytest.raises(ValueError, match=r"cancelled task #0 .*no result"):
-        handle.fork(at=at, results={"#0": 3})
+        cancelled.fork(at=at, results={"#0": 3})
 
 
 def test_a_rewind_cancels_again_and_runs_nothing_of_it(hub, slow):
@@ -390,38 +343,20 @@ def test_a_rewind_cancels_again_and_runs_nothing_of_it(hub, slow):
     assert len(handle.replay())
 
 
-def test_the_code_may_not_stop_to_cancel(hub, clock, slow):
-    @hub.orchestrator
-    def decides(context):
-        task = context.call_activity("slow", 1)
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
-        task.cancel()
-        yield context.wait_for_external_event("go")
-
-    handle = hub.start(decides)
-    assert slow.acquire(timeout=20)
-    clock.advance(hours=1)
-    until(lambda: kept(handle)[-1] == "EventSubscribed")
-
-    def decides(context):
+def test_the_code_may_not_stop_to_cancel(cancelled):
+    def stops(context):
         context.call_activity("slow", 1)
-        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
-        yield context.wait_for_external_event("go")
+        yield an_hour(context)
+        yield an_hour(context)
 
     with pytest.raises(df.NonDeterminismError, match="recorded is TaskCanceled #0"):
-        replay(decides, (handle.id, "any"), list(handle.history()))
+        replay(stops, (cancelled.id, "any"), list(cancelled.history()))
 
 
 # -- seen from outside -----------------------------------------------------------------------------
 
 
-def test_tables_pictures_and_texts_show_a_cancelled_call(hub, clock, slow):
-    hub.add_orchestrator(cancelling)
-    handle = hub.start(cancelling)
-    assert slow.acquire(timeout=20)
-    until(lambda: hub.sql("select started from activities").fetchall()[0][0])
-    clock.advance(hours=1)
-    handle.result(20)
+def test_tables_pictures_and_texts_show_a_cancelled_call(hub, cancelled):
     rows = hub.sql("select name, status, run_time, worker from activities order by task_id").fetchall()
     assert rows == [
         ("slow", "Canceled", timedelta(hours=1), "asyncio"),
@@ -429,19 +364,16 @@ def test_tables_pictures_and_texts_show_a_cancelled_call(hub, clock, slow):
     ]
     spans = hub.sql("select name, status from spans where kind = 'activity' order by seq").fetchall()
     assert spans == [("slow", "Canceled"), ("quick", "Completed")]
-    assert [step.canceled for step in handle.progress()._shown().steps if step.name == "slow"] == [1]
-    assert next(call.state for call in read_calls(handle.history())) == "canceled"
-    assert "⊘" in timeline_text(handle.history())
-    assert "TaskCanceled #0" in str(handle.history())
+    steps = cancelled.progress()._shown().steps
+    assert [step.canceled for step in steps if step.name == "slow"] == [1]
+    history = cancelled.history()
+    assert next(call.state for call in read_calls(history)) == "canceled"
+    assert "⊘" in timeline_text(history)
+    assert "TaskCanceled #0" in str(history)
 
 
-def test_azures_history_has_a_cancelled_call_as_one_without_an_end(hub, clock, slow):
-    hub.add_orchestrator(cancelling)
-    handle = hub.start(cancelling)
-    assert slow.acquire(timeout=20)
-    clock.advance(hours=1)
-    handle.result(20)
-    events = handle.status(show_history=True).history
+def test_azures_history_has_a_cancelled_call_as_one_without_an_end(cancelled):
+    events = cancelled.status(show_history=True).history
     assert "TaskCanceled" not in [event["EventType"] for event in events]
     assert [event["Name"] for event in events if event["EventType"] == "TaskScheduled"] == ["slow"]
     assert [event["FunctionName"] for event in events if event["EventType"] == "TaskCompleted"] == ["quick"]
@@ -465,7 +397,7 @@ def test_a_cancellation_that_races_with_the_result_leaves_one_outcome_and_one_re
                 return "cancelled"
             return "done"
 
-        handles = hub.map(races, range(300))
+        handles = hub.map(races, range(100))
         results = handles.results(60)
         assert set(results) <= {"cancelled", "done"}
         for handle, result in zip(handles, results, strict=True):

@@ -7,29 +7,29 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 
 import durablenb as df
+from tests.calls import fan_out, start_call
 
 
 def facts(activity):
     return [activity.name, activity.task_id, activity.attempt, activity.is_cancelled, activity.deadline]
 
 
-def test_a_call_knows_its_name_its_task_and_its_try(called):
-    def work(x):
-        return facts(df.current_activity()), x
-
-    assert called(work, 5) == (["work", 0, 1, False, None], 5)
+def of_a_thread(x):
+    return facts(df.current_activity()), x
 
 
-def test_an_async_activity_knows_them_too_after_an_await(called):
-    async def work(x):
-        await asyncio.sleep(0)
-        return facts(df.current_activity()), x
-
-    assert called(work, 5) == (["work", 0, 1, False, None], 5)
+async def of_an_event_loop(x):
+    await asyncio.sleep(0)
+    return facts(df.current_activity()), x
 
 
-def before(activity: df.ActivityContext, x: int):
-    return activity.name, x
+def by_parameter(activity: df.ActivityContext, x: int):
+    return facts(activity), x
+
+
+@pytest.mark.parametrize("activity", [of_a_thread, of_an_event_loop, by_parameter])
+def test_a_call_knows_its_name_its_task_and_its_try(called, activity):
+    assert called(activity, 5) == ([activity.__name__, 0, 1, False, None], 5)
 
 
 def after(x: int, activity: df.ActivityContext):
@@ -37,7 +37,7 @@ def after(x: int, activity: df.ActivityContext):
 
 
 def last(x: int, /, other: int = 2, activity: df.ActivityContext | None = None):
-    return activity.name, x * other
+    return activity.name, x * other // 2
 
 
 def by_name(x: int, *, activity: "df.ActivityContext"):
@@ -53,58 +53,43 @@ async def awaited(x: int, activity: df.ActivityContext):
     return activity.name, x
 
 
-@pytest.mark.parametrize("activity", [before, after, by_name, unresolved, awaited])
-def test_an_annotated_parameter_gets_the_context_wherever_it_is(called, activity):
-    assert called(activity, 7) == (activity.__name__, 7)
+@pytest.mark.parametrize("activity", [after, last, by_name, unresolved, awaited])
+def test_an_annotated_parameter_gets_the_context_wherever_it_is(kernel, activity):
+    assert start_call(kernel, kernel.activity(activity), 7).result() == (activity.__name__, 7)
 
 
-def test_an_annotated_parameter_may_come_after_others_with_defaults(called):
-    assert called(last, 7) == ("last", 14)
-
-
-def test_an_activity_whose_only_parameter_is_the_context_takes_no_input(called):
+def test_an_activity_whose_only_parameter_is_the_context_takes_no_input(kernel):
     def alone(activity: df.ActivityContext):
         return activity.name
 
-    assert called(alone, "dropped") == "alone"
+    assert start_call(kernel, kernel.activity(alone), "dropped").result() == "alone"
 
 
 @pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
 def test_in_a_pool_of_your_own_as_well(pool):
     with pool(1) as executor, df.TaskHub(":memory:", executor=executor) as hub:
-
-        @hub.activity
-        def work(x: int, activity: df.ActivityContext):
-            return facts(activity), x
-
-        @hub.orchestrator
-        def main(context):
-            return (yield context.call_activity(work, 5))
-
-        assert hub.run(main) == (["work", 0, 1, False, None], 5)
+        handle = start_call(hub, hub.activity(by_parameter), 5)
+        assert handle.result() == (["by_parameter", 0, 1, False, None], 5)
 
 
 def test_the_key_is_the_same_for_all_tries_of_a_retried_call_and_differs_between_calls():
     tries: list[tuple[str, int]] = []
-    clock = df.VirtualClock()
-    with df.TaskHub(":memory:", clock=clock) as hub, df.TaskHub(":memory:", clock=df.VirtualClock()) as other:
 
-        def flaky(x):
-            activity = df.current_activity()
-            tries.append((activity.key, activity.attempt))
-            if activity.attempt < 3:
-                raise ValueError(x)
+    def flaky(x):
+        activity = df.current_activity()
+        tries.append((activity.key, activity.attempt))
+        if activity.attempt < 3:
+            raise ValueError(x)
 
-        def main(context):
-            retry = df.RetryOptions(1000, 3)
-            yield context.task_all([context.call_activity_with_retry("flaky", retry, n) for n in range(2)])
+    def main(context):
+        retry = df.RetryOptions(1000, 3)
+        yield context.task_all([context.call_activity_with_retry("flaky", retry, n) for n in range(2)])
 
-        for one in (hub, other):
-            one.add_activity(flaky)
-            one.add_orchestrator(main)
-            handles = [one.start(main, instance_id=name) for name in "ab"]
-            for handle in handles:
-                handle.result()
+    for _ in range(2):
+        with df.TaskHub(":memory:", clock=df.VirtualClock()) as hub:
+            hub.add_activity(flaky)
+            hub.add_orchestrator(main)
+            hub.map(main, [None, None], instance_ids=["a", "b"]).results()
     keys = {key for key, _ in tries}
     assert len(keys) == 8
     assert all([n for key, n in tries if key == one] == [1, 2, 3] for one in keys)
@@ -119,11 +104,8 @@ def test_two_instances_at_once_each_have_their_own():
             both.wait(30)
             return df.current_activity().instance_id
 
-        @hub.orchestrator
-        def main(context):
-            return (yield context.call_activity(work))
-
-        assert hub.map(main, [None, None], instance_ids=["a", "b"]).results() == ["a", "b"]
+        handles = [start_call(hub, work, instance_id=name) for name in "ab"]
+        assert [handle.result() for handle in handles] == ["a", "b"]
 
 
 def test_its_logger_writes_into_the_log_of_its_call(hub):
@@ -131,11 +113,7 @@ def test_its_logger_writes_into_the_log_of_its_call(hub):
     def work(n, activity: df.ActivityContext):
         activity.logger.warning("n is %d", n)
 
-    @hub.orchestrator
-    def main(context):
-        yield context.task_all([context.call_activity(work, n) for n in range(2)])
-
-    handle = hub.start(main)
+    handle = fan_out(hub, work, range(2))
     handle.result()
     lines = {(line.name, line.task_id, line.level, line.message) for line in handle.logs()}
     assert lines == {("work", n, "WARNING", f"n is {n}") for n in range(2)}
@@ -150,20 +128,17 @@ def test_outside_an_activity_it_does_nothing():
     assert repr(activity) == "<no activity>"
 
 
-def test_neither_orchestrators_nor_entities_are_activities():
-    with df.TaskHub(":memory:") as hub:
+def test_neither_orchestrators_nor_entities_are_activities(kernel):
+    @kernel.entity
+    def counter(context):
+        context.set_result(repr(df.current_activity()))
 
-        @hub.entity
-        def counter(context):
-            context.set_result(repr(df.current_activity()))
+    @kernel.orchestrator
+    def main(context):
+        operation = context.call_entity(df.EntityId("counter", "a"), "look")
+        return repr(df.current_activity()), (yield operation)
 
-        @hub.orchestrator
-        def main(context):
-            return repr(df.current_activity()), (
-                yield context.call_entity(df.EntityId("counter", "a"), "look")
-            )
-
-        assert hub.run(main) == ("<no activity>", "<no activity>")
+    assert kernel.run(main) == ("<no activity>", "<no activity>")
 
 
 def test_a_context_of_your_own_is_enough_for_a_test():
@@ -185,28 +160,22 @@ def test_progress_that_is_no_number_is_an_error_that_shows_it(called, arguments)
 
 
 def test_the_instance_that_is_terminated_cancels_its_activities():
-    begun = threading.Event()
+    begun, done = threading.Event(), threading.Event()
     seen: list[str] = []
-    done = threading.Event()
     with df.TaskHub(":memory:") as hub:
 
         @hub.activity
-        def work(_):
+        def work():
             begun.set()
-            activity = df.current_activity()
             try:
                 while True:
-                    activity.raise_if_cancelled()
+                    df.current_activity().raise_if_cancelled()
             except df.ActivityCancelledError as error:
                 seen.append(str(error))
                 done.set()
                 raise
 
-        @hub.orchestrator
-        def main(context):
-            yield context.call_activity(work)
-
-        handle = hub.start(main)
+        handle = start_call(hub, work)
         assert begun.wait(30)
         handle.terminate("enough")
         assert done.wait(30)

@@ -10,6 +10,8 @@ import pytest
 
 import durablenb as df
 from durablenb.engine.time_limits import TimeLimits
+from durablenb.model.events import TaskScheduled
+from tests.calls import start_call
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("by_value")
@@ -19,21 +21,6 @@ pytestmark = pytest.mark.usefixtures("by_value")
 def clock():
     """Moved by hand while an activity runs."""
     return df.VirtualClock()
-
-
-def calling(hub, name, given=None, retry=None, **options):
-    """Starts an orchestrator that returns the result of a call, or the message of its time-out."""
-
-    def calls(context):
-        try:
-            if retry is None:
-                return (yield context.call_activity(name, given, **options))
-            return (yield context.call_activity_with_retry(name, retry, given, **options))
-        except TimeoutError as error:
-            return error.details.message
-
-    hub.add_orchestrator(calls)
-    return hub.start("calls")
 
 
 def reports(hub, column="reported_at"):
@@ -63,7 +50,7 @@ def test_progress_checkpoints_and_heartbeats_are_signs_of_life(clock):
 
     with df.TaskHub(":memory:", clock=clock) as hub:
         hub.add_activity(live, heartbeat_timeout=timedelta(seconds=60))
-        handles = [calling(hub, "live", sign) for sign in signs]
+        handles = [start_call(hub, "live", sign) for sign in signs]
         for rounds in (1, 2):  # noqa: B007  the activities look at it
             until(lambda: reports(hub) == len(signs))
             assert reports(hub, "done") == 1  # a heartbeat is no progress
@@ -87,15 +74,15 @@ def test_a_call_that_was_silent_is_retried_from_its_checkpoint(clock):
             tries.append("stopped")
 
     with df.TaskHub(":memory:", clock=clock, verify_replay=True) as hub:
-        hub.add_activity(crawl)
-        handle = calling(hub, "crawl", retry=df.RetryOptions(1_000, 3), heartbeat_timeout=60)
+        retry = df.RetryOptions(1_000, 3)
+        handle = start_call(hub, hub.activity(crawl), retry=retry, heartbeat_timeout=60)
         for attempt in (1, 2):
             until(lambda: reports(hub, "checkpoint") == 1)
             clock.advance(seconds=60)
             until(lambda count=attempt: tries.count("stopped") == count)
             clock.advance(seconds=1)
         assert handle.result(20) == 2
-        scheduled = [event for event in handle.history() if type(event).__name__ == "TaskScheduled"]
+        scheduled = [event for event in handle.history() if isinstance(event, TaskScheduled)]
         assert [event.heartbeat_timeout for event in scheduled] == [60, 60, 60]
     assert tries == [None, "stopped", 1, "stopped", 2]
 
@@ -108,44 +95,27 @@ def test_a_process_that_is_silent_is_killed(clock, tmp_path):
     with df.TaskHub(":memory:", clock=clock) as hub:
         hub.add_activity(hang, executor="processes", heartbeat_timeout=3_600)
         hub.add_activity(os.getpid, "pid", executor="processes")
-        handle = calling(hub, "hang", "begun", heartbeat_timeout=60)
+        handle = start_call(hub, "hang", "begun", heartbeat_timeout=60)
         until((tmp_path / "begun").exists)
         clock.advance(seconds=60)
         assert handle.result(20) == f"'hang' {LOST}"
-        assert calling(hub, "pid").result(20)
+        assert start_call(hub, "pid").result(20)
 
 
 def test_a_call_in_the_thread_that_drives_the_hub_is_not_lost(clock):
     with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
         hub.add_activity(lambda: clock.advance(hours=1), "work", heartbeat_timeout=60)
-        assert calling(hub, "work").result() is None
+        assert start_call(hub, "work").result() is None
 
 
 def test_a_pool_that_passes_on_no_reports_does_not_get_the_call(caplog):
     with concurrent.futures.ProcessPoolExecutor(1) as pool, df.TaskHub(":memory:", executor=pool) as hub:
         hub.add_activity(lambda: "done", "work", heartbeat_timeout=60)
-        handle = calling(hub, "work")
-        until(
-            lambda: (
-                "they have a heartbeat_timeout, and ProcessPoolExecutor passes on no reports" in caplog.text
-            )
-        )
+        handle = start_call(hub, "work")
+        warning = "they have a heartbeat_timeout, and ProcessPoolExecutor passes on no reports"
+        until(lambda: warning in caplog.text)
         hub.add_activity(lambda: "done", "work", heartbeat_timeout=60, executor="threads")
         assert handle.result(20) == "done"
-
-
-@pytest.mark.parametrize(("limit", "error"), [(0, ValueError), ("5", TypeError)])
-def test_a_limit_that_is_none_is_refused(clock, limit, error):
-    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
-        with pytest.raises(error, match="heartbeat_timeout is"):
-            hub.add_activity(len, "a", heartbeat_timeout=limit)
-
-        @hub.orchestrator
-        def calls(context):
-            with pytest.raises(error, match="heartbeat_timeout is"):
-                context.call_activity("a", heartbeat_timeout=limit)
-
-        hub.run(calls)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.3, 1.1])

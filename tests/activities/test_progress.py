@@ -7,6 +7,8 @@ import pytest
 
 import durablenb as df
 from durablenb.engine import running_activity
+from durablenb.notebook.still.progress import progress_card, progress_line, progress_text
+from tests.calls import start_call
 from tests.waiting import until
 
 SQL = "select name, attempt, done, total, note, worker, started is not null from activities order by task_id"
@@ -69,11 +71,8 @@ def rows(hub):
 
 def test_the_bar_of_a_running_call_ends_no_earlier_than_it_begins(running):
     query = "select name, status, started <= ended from timeline('one') order by span_id"
-    assert until(lambda: running.hub.sql(SQL + " limit 1").fetchall()[0][-1])
-    assert running.hub.sql(query).fetchall() == [
-        ("load", "Pending", True),
-        ("silent", "Pending", True),
-    ]
+    until(lambda: rows(running.hub)[0][-1])
+    assert running.hub.sql(query).fetchall() == [("load", "Pending", True), ("silent", "Pending", True)]
 
 
 def test_a_short_call_is_still_seen_when_its_report_was_written(monkeypatch, running):
@@ -101,7 +100,6 @@ def test_a_running_call_is_in_the_table_with_its_start_its_worker_and_its_progre
 def test_the_progress_of_the_instance_has_it_and_loses_it_at_the_end(running, steps):
     progress = running.progress()
     until(lambda: progress._shown().running and progress._shown().running[0].done)
-    from durablenb.notebook.still.progress import progress_card, progress_line, progress_text
 
     shown = progress._shown()
     assert "load #0 3 of 10 (30%), page three" in progress_line(shown, 200)
@@ -121,19 +119,13 @@ def test_a_remote_hub_sees_it_too(running, steps):
 
 
 def test_two_hubs_at_once_each_have_their_own(steps):
+    def work(count: int, activity: df.ActivityContext):
+        activity.progress(count)
+        steps.reach(0)
+
     with df.TaskHub(":memory:") as one, df.TaskHub(":memory:") as other:
         for hub, count in ((one, 1), (other, 2)):
-
-            @hub.activity
-            def work(count: int, activity: df.ActivityContext):
-                activity.progress(count)
-                steps.reach(0)
-
-            @hub.orchestrator
-            def main(context):
-                yield context.call_activity("work", context.get_input())
-
-            hub.start(main, count)
+            start_call(hub, hub.activity(work), count)
         for hub, count in ((one, 1.0), (other, 2.0)):
             found = until(lambda hub=hub: [row[2:4] for row in rows(hub) if row[2] is not None])
             assert found == [(count, None)]
@@ -141,59 +133,39 @@ def test_two_hubs_at_once_each_have_their_own(steps):
 
 
 def test_from_processes_as_well(tmp_path):
+    def work(activity: df.ActivityContext):
+        activity.progress(5, 20, "in a process")
+        while not (tmp_path / "go").exists():
+            time.sleep(0.01)
+
     with df.TaskHub(":memory:", executor="processes") as hub:
-
-        @hub.activity
-        def work(path: str, activity: df.ActivityContext):
-            from pathlib import Path
-            from time import sleep
-
-            activity.progress(5, 20, "in a process")
-            while not Path(path).exists():
-                sleep(0.01)
-
-        @hub.orchestrator
-        def main(context):
-            yield context.call_activity(work, str(tmp_path / "go"))
-
-        handle = hub.start(main)
+        handle = start_call(hub, hub.activity(work))
         until(lambda: [row for row in rows(hub) if row[2:5] == (5.0, 20.0, "in a process")])
         (tmp_path / "go").touch()
         handle.wait()
 
 
-def test_a_million_reports_are_few_writes(monkeypatch):
+def test_many_reports_are_few_writes(monkeypatch):
+    def work(count: int, activity: df.ActivityContext):
+        began = time.monotonic()
+        for n in range(count):
+            activity.progress(n + 1, count)
+        return time.monotonic() - began
+
     with df.TaskHub(":memory:") as hub:
         written = []
         put = hub._engine.store.put_attempts
         monkeypatch.setattr(hub._engine.store, "put_attempts", lambda rows: (written.extend(rows), put(rows)))
-
-        @hub.activity
-        def work(count: int, activity: df.ActivityContext):
-            began = time.monotonic()
-            for n in range(count):
-                activity.progress(n + 1, count)
-            return time.monotonic() - began
-
-        @hub.orchestrator
-        def main(context):
-            return (yield context.call_activity(work, 1_000_000))
-
-        seconds = hub.run(main)
-        until(lambda: rows(hub)[0][2] == 1_000_000)
+        seconds = start_call(hub, hub.activity(work), 100_000).result()
+        until(lambda: rows(hub)[0][2] == 100_000)
     assert len(written) <= 2 + seconds / running_activity.PAUSE_SECONDS
 
 
 def test_a_short_call_that_reports_nothing_is_not_written():
     with df.TaskHub(":memory:") as hub:
         hub.add_activity(lambda x: x, name="short")
-
-        @hub.orchestrator
-        def main(context):
-            for n in range(50):
-                yield context.call_activity("short", n)
-
-        hub.run(main)
+        for n in range(20):
+            start_call(hub, "short", n).result()
         assert hub.sql("select count(*) from activity_attempts").fetchall() == [(0,)]
 
 
@@ -216,42 +188,32 @@ def test_notes_are_redacted_and_checkpoints_too():
     with df.TaskHub(":memory:", redact=redact) as hub:
 
         @hub.activity
-        def work(_, activity: df.ActivityContext):
+        def work(activity: df.ActivityContext):
             activity.progress(1, 2, "of the customer 4711")
             activity.checkpoint("4711")
             if activity.attempt == 1:
                 raise ValueError
             return activity.last_checkpoint
 
-        @hub.orchestrator
-        def main(context):
-            return (yield context.call_activity_with_retry(work, df.RetryOptions(1, 2)))
-
-        assert hub.run(main) == "hidden"
+        assert start_call(hub, work, retry=df.RetryOptions(1, 2)).result() == "hidden"
         hub._engine.attempt_writer.flush(lambda: True)
         assert {row[4] for row in rows(hub)} == {"…"}
 
 
 def test_a_full_disk_harms_no_call(monkeypatch, caplog):
+    def full(rows):
+        raise df.StoreError("the disk is full")
+
+    def work(activity: df.ActivityContext):
+        for n in range(5):
+            activity.progress(n)
+            activity.checkpoint(n)
+        return "done"
+
     with df.TaskHub(":memory:") as hub:
-
-        def full(rows):
-            raise df.StoreError("the disk is full")
-
         monkeypatch.setattr(hub._engine.store, "put_attempts", full)
-
-        @hub.activity
-        def work(_, activity: df.ActivityContext):
-            for n in range(5):
-                activity.progress(n)
-                activity.checkpoint(n)
-            return "done"
-
-        @hub.orchestrator
-        def main(context):
-            return [(yield context.call_activity(work)), (yield context.call_activity(work))]
-
-        assert hub.run(main) == ["done", "done"]
+        hub.add_activity(work)
+        assert [start_call(hub, "work").result() for _ in range(2)] == ["done", "done"]
         hub._engine.attempt_writer.flush(lambda: True)
     assert [one.message for one in caplog.records if "Progress" in one.message] == [
         "Progress and checkpoints of activities can't be written: the disk is full"

@@ -12,10 +12,40 @@ import pytest
 
 import durablenb as df
 from durablenb.model.events import ExecutionStarted, TaskScheduled
+from tests.calls import start_call
 
 MINUTE = timedelta(minutes=1)
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 WAYS = [(mode, durability) for mode in ("threads", "kernel") for durability in ("strict", "pipelined")]
+
+
+@pytest.fixture
+def clock() -> df.VirtualClock:
+    return df.VirtualClock()
+
+
+@pytest.fixture(params=["threads", "kernel"])
+def hub(request, clock):
+    with df.TaskHub(":memory:", clock=clock, mode=request.param) as hub:
+        yield hub
+
+
+@pytest.fixture
+def kernel(clock):
+    with df.TaskHub(":memory:", clock=clock, mode="kernel") as hub:
+        yield hub
+
+
+@pytest.fixture
+def still_clock() -> df.VirtualClock:
+    """A clock that the test moves."""
+    return df.VirtualClock(autojump=False)
+
+
+@pytest.fixture
+def still(still_clock):
+    with df.TaskHub(":memory:", clock=still_clock) as hub:
+        yield hub
 
 
 class Diary:
@@ -55,8 +85,7 @@ def fan_out(hub: df.TaskHub) -> None:
 
 
 @pytest.mark.parametrize(("mode", "durability"), WAYS)
-def test_no_more_calls_begin_in_a_minute_than_the_rate_allows(mode, durability):
-    clock = df.VirtualClock()
+def test_no_more_calls_begin_in_a_minute_than_the_rate_allows(clock, mode, durability):
     with df.TaskHub(":memory:", clock=clock, mode=mode, durability=durability) as hub:
         ask = add_diary(hub, clock, rate=(3, MINUTE))
         fan_out(hub)
@@ -175,87 +204,75 @@ def test_several_activities_share_a_queue_and_two_hubs_do_not():
     assert most == {"one": 1, "other": 1}
 
 
-@pytest.mark.parametrize("mode", ["threads", "kernel"])
-def test_an_instance_with_many_calls_does_not_starve_another_one(mode):
-    clock = df.VirtualClock()
-    with df.TaskHub(":memory:", clock=clock, mode=mode) as hub:
-        ask = add_diary(hub, clock, rate=(2, MINUTE))
-        fan_out(hub)
-        start_at = NEW_YEAR + timedelta(seconds=1)
-        handles = [
-            hub.start("fan_out", ["many"] * 200, start_at=start_at),
-            hub.start("fan_out", ["few"] * 3, start_at=start_at),
-        ]
-        handles[1].result(timeout=20)
-        handles[0].terminate()
-        words = ask.words
-        before_the_last = words[: len(words) - 1 - words[::-1].index("few")]
-        assert before_the_last.count("many") <= 3, "they take turns"
+def test_an_instance_with_many_calls_does_not_starve_another_one(hub, clock):
+    ask = add_diary(hub, clock, rate=(2, MINUTE))
+    fan_out(hub)
+    many, few = (
+        hub.start("fan_out", words, start_at=NEW_YEAR + timedelta(seconds=1))
+        for words in (["many"] * 50, ["few"] * 3)
+    )
+    few.result(timeout=20)
+    many.terminate()
+    last = len(ask.words) - 1 - ask.words[::-1].index("few")
+    assert ask.words[:last].count("many") <= 3, "they take turns"
 
 
-@pytest.mark.parametrize("mode", ["threads", "kernel"])
-def test_priorities_of_calls_and_of_instances_are_respected(mode):
-    clock = df.VirtualClock()
-    with df.TaskHub(":memory:", clock=clock, mode=mode) as hub:
-        ask = add_diary(hub, clock, rate=(1, MINUTE))
+def test_priorities_of_calls_and_of_instances_are_respected(hub, clock):
+    ask = add_diary(hub, clock, rate=(1, MINUTE))
 
-        @hub.orchestrator
-        def parent(context):
-            word = context.get_input()
-            yield context.task_all(
-                [
-                    context.call_activity("ask", f"{word}: default"),
-                    context.call_activity("ask", f"{word}: low", priority=-1),
-                    context.call_sub_orchestrator("child", word),
-                ]
-            )
+    @hub.orchestrator
+    def parent(context):
+        word = context.get_input()
+        yield context.task_all(
+            [
+                context.call_activity("ask", f"{word}: default"),
+                context.call_activity("ask", f"{word}: low", priority=-1),
+                context.call_sub_orchestrator("child", word),
+            ]
+        )
 
-        @hub.orchestrator
-        def child(context):
-            retry = df.RetryOptions(1_000, 2)
-            yield context.call_activity_with_retry("ask", retry, f"{context.get_input()}: child")
+    @hub.orchestrator
+    def child(context):
+        retry = df.RetryOptions(1_000, 2)
+        yield context.call_activity_with_retry("ask", retry, f"{context.get_input()}: child")
 
-        @hub.orchestrator
-        def blocker(context):
-            yield context.call_activity("ask", "blocker", priority=100)
+    @hub.orchestrator
+    def blocker(context):
+        yield context.call_activity("ask", "blocker", priority=100)
 
-        hub.run(blocker)
-        start_at = clock.now() + timedelta(seconds=1)
-        handles = [hub.start(parent, "usual", start_at=start_at)]
-        handles += [hub.start(parent, "urgent", start_at=start_at, priority=9)]
-        for handle in handles:
-            handle.result(timeout=20)
-        assert ask.words == [
-            "blocker",
-            "urgent: default",
-            "urgent: child",
-            "usual: default",
-            "usual: child",
-            *["usual: low", "urgent: low"],
-        ]
-        history = hub.handle(handles[1].id).history()
-        priorities = [event.priority for event in history if isinstance(event, TaskScheduled)]
-        assert priorities == [9, -1]
-        started = [event for event in history if isinstance(event, ExecutionStarted)]
-        assert [event.priority for event in started] == [9]
+    hub.run(blocker)
+    start_at = clock.now() + timedelta(seconds=1)
+    usual = hub.start(parent, "usual", start_at=start_at)
+    urgent = hub.start(parent, "urgent", start_at=start_at, priority=9)
+    for handle in (usual, urgent):
+        handle.result(timeout=20)
+    assert ask.words == [
+        "blocker",
+        "urgent: default",
+        "urgent: child",
+        "usual: default",
+        "usual: child",
+        *["usual: low", "urgent: low"],
+    ]
+    history = urgent.history()
+    assert [event.priority for event in history if isinstance(event, TaskScheduled)] == [9, -1]
+    assert [event.priority for event in history if isinstance(event, ExecutionStarted)] == [9]
 
 
-def test_an_instance_that_continues_as_new_or_is_restarted_keeps_its_priority():
-    with df.TaskHub(":memory:", mode="kernel") as hub:
-        hub.add_activity(lambda: None, "work")
+def test_an_instance_that_continues_as_new_or_is_restarted_keeps_its_priority(kernel):
+    kernel.add_activity(lambda: None, "work")
 
-        @hub.orchestrator
-        def twice(context):
-            yield context.call_activity("work")
-            if context.get_input() == 1:
-                context.continue_as_new(2)
+    @kernel.orchestrator
+    def twice(context):
+        yield context.call_activity("work")
+        if context.get_input() == 1:
+            context.continue_as_new(2)
 
-        handle = hub.start(twice, 1, priority=4)
-        handle.result()
-        again = hub.client.restart(handle.id)
-        hub.handle(again).result()
-        query = "select distinct attributes ->> 'priority' from history where event_type = 'TaskScheduled'"
-        assert hub.sql(query).fetchall() == [("4",)]
+    handle = kernel.start(twice, 1, priority=4)
+    handle.result()
+    kernel.handle(kernel.client.restart(handle.id)).result()
+    query = "select distinct attributes ->> 'priority' from history where event_type = 'TaskScheduled'"
+    assert kernel.sql(query).fetchall() == [("4",)]
 
 
 def test_every_way_to_start_takes_a_priority():
@@ -276,66 +293,50 @@ def test_every_way_to_start_takes_a_priority():
         _until(lambda: hub.sql(query).fetchall() == started, hub)
 
 
-def test_another_priority_in_the_code_fits_a_history():
-    with df.TaskHub(":memory:", mode="kernel") as hub:
-        hub.add_activity(lambda: None, "work")
+def test_another_priority_in_the_code_fits_a_history(kernel):
+    kernel.add_activity(lambda: None, "work")
 
-        @hub.orchestrator
-        def wait(context):
-            yield context.call_activity("work", priority=1)
-
-        hub.run(wait)
-
-        @hub.orchestrator(name="wait")
-        def changed(context):
-            yield context.call_activity("work", priority=2)
-
-        assert hub.replay("wait", changed, status="Completed").fits
-
-
-def test_each_attempt_of_a_retried_call_counts_for_the_rate():
-    clock = df.VirtualClock()
-    with df.TaskHub(":memory:", clock=clock, mode="kernel") as hub:
-
-        @hub.activity(queue=df.Queue("openai", rate=(1, MINUTE)))
-        def flaky(activity: df.ActivityContext):
-            if activity.attempt < 3:
-                raise ValueError
-
-        @hub.orchestrator
+    def with_priority(priority):
         def main(context):
-            yield context.call_activity_with_retry(flaky, df.RetryOptions(1_000, 3))
+            yield context.call_activity("work", priority=priority)
 
-        hub.run(main)
-        assert clock.now() == NEW_YEAR + 2 * MINUTE
+        return main
 
-
-def test_a_remembered_result_takes_no_place():
-    clock = df.VirtualClock()
-    with df.TaskHub(":memory:", clock=clock, mode="kernel") as hub:
-        queue = df.Queue("openai", rate=(1, MINUTE))
-        hub.add_activity(lambda word: word, "ask", queue=queue, cache=True)
-        fan_out(hub)
-        hub.run("fan_out", ["a"])
-        assert hub.run("fan_out", ["a", "b", "a"]) == ["a", "b", "a"]
-        assert clock.now() == NEW_YEAR + MINUTE, "only b waited for a place"
+    kernel.run(kernel.orchestrator(with_priority(1)))
+    assert kernel.replay("main", with_priority(2), status="Completed").fits
 
 
-@pytest.mark.parametrize("mode", ["threads", "kernel"])
-def test_the_places_of_terminated_instances_are_free_again(mode):
-    clock = df.VirtualClock()
-    with df.TaskHub(":memory:", clock=clock, mode=mode) as hub:
-        add_diary(hub, clock, concurrency=1, rate=(1, MINUTE))
-        fan_out(hub)
-        first = hub.start("fan_out", ["first"] * 1_000, start_at=NEW_YEAR + MINUTE)
-        second = hub.start("fan_out", ["second"] * 2, start_at=NEW_YEAR + MINUTE)
-        second.result(timeout=20)
-        first.terminate()
-        assert hub.run("fan_out", ["third"]) == ["third"]
-        assert hub.queues[0].waiting == 0
-        before = clock.now()
-        hub.clock.run_until_idle()
-        assert clock.now() == before, "nobody wakes up for calls that are not wanted any more"
+def test_each_attempt_of_a_retried_call_counts_for_the_rate(kernel, clock):
+    @kernel.activity(queue=df.Queue("openai", rate=(1, MINUTE)))
+    def flaky(activity: df.ActivityContext):
+        if activity.attempt < 3:
+            raise ValueError
+
+    start_call(kernel, flaky, retry=df.RetryOptions(1_000, 3)).result()
+    assert clock.now() == NEW_YEAR + 2 * MINUTE
+
+
+def test_a_remembered_result_takes_no_place(kernel, clock):
+    queue = df.Queue("openai", rate=(1, MINUTE))
+    kernel.add_activity(lambda word: word, "ask", queue=queue, cache=True)
+    fan_out(kernel)
+    kernel.run("fan_out", ["a"])
+    assert kernel.run("fan_out", ["a", "b", "a"]) == ["a", "b", "a"]
+    assert clock.now() == NEW_YEAR + MINUTE, "only b waited for a place"
+
+
+def test_the_places_of_terminated_instances_are_free_again(hub, clock):
+    add_diary(hub, clock, concurrency=1, rate=(1, MINUTE))
+    fan_out(hub)
+    first = hub.start("fan_out", ["first"] * 100, start_at=NEW_YEAR + MINUTE)
+    second = hub.start("fan_out", ["second"] * 2, start_at=NEW_YEAR + MINUTE)
+    second.result(timeout=20)
+    first.terminate()
+    assert hub.run("fan_out", ["third"]) == ["third"]
+    assert hub.queues[0].waiting == 0
+    before = clock.now()
+    hub.clock.run_until_idle()
+    assert clock.now() == before, "nobody wakes up for calls that are not wanted any more"
 
 
 def test_a_call_that_runs_when_its_instance_is_terminated_frees_its_place():
@@ -359,19 +360,17 @@ def test_a_call_that_runs_when_its_instance_is_terminated_frees_its_place():
         assert short.result(timeout=20) == ["short"]
 
 
-def test_other_limits_hold_at_once_for_calls_that_wait():
-    clock = df.VirtualClock(autojump=False)
-    with df.TaskHub(":memory:", clock=clock) as hub:
-        ask = add_diary(hub, clock, rate=(1, MINUTE))
-        fan_out(hub)
-        handle = hub.start("fan_out", ["a", "b", "c", "d"])
-        _until(lambda: len(ask.begun) == 1, hub)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", rate=(2, MINUTE)))
-        _until(lambda: len(ask.begun) == 2, hub)
-        hub.add_queue(df.Queue("OpenAI", rate=(3, MINUTE)))
-        _until(lambda: len(ask.begun) == 3, hub)
-        hub.add_activity(ask, "ask")
-        assert handle.result(timeout=20) == ["a", "b", "c", "d"]
+def test_other_limits_hold_at_once_for_calls_that_wait(still, still_clock):
+    ask = add_diary(still, still_clock, rate=(1, MINUTE))
+    fan_out(still)
+    handle = still.start("fan_out", ["a", "b", "c", "d"])
+    _until(lambda: len(ask.begun) == 1, still)
+    still.add_activity(ask, "ask", queue=df.Queue("openai", rate=(2, MINUTE)))
+    _until(lambda: len(ask.begun) == 2, still)
+    still.add_queue(df.Queue("OpenAI", rate=(3, MINUTE)))
+    _until(lambda: len(ask.begun) == 3, still)
+    still.add_activity(ask, "ask")
+    assert handle.result(timeout=20) == ["a", "b", "c", "d"]
 
 
 def test_an_activity_moves_to_another_queue_with_its_calls():
@@ -421,27 +420,25 @@ def test_the_hubs_own_limit_holds_together_with_queues_and_starves_nobody():
         assert begun[:20].count("free") in (9, 10, 11)
 
 
-def test_entities_are_not_queued():
-    with df.TaskHub(":memory:", mode="kernel") as hub:
+def test_entities_are_not_queued(kernel):
+    @kernel.entity
+    class Counter:
+        def __init__(self):
+            self.value = 0
 
-        @hub.entity
-        class Counter:
-            def __init__(self):
-                self.value = 0
+        def add(self, amount: int):
+            self.value += amount
+            return self.value
 
-            def add(self, amount: int):
-                self.value += amount
-                return self.value
+    kernel.add_activity(lambda: None, "counter", queue=df.Queue("none", rate=(1, MINUTE)))
 
-        hub.add_activity(lambda: None, "counter", queue=df.Queue("none", rate=(1, MINUTE)))
+    @kernel.orchestrator
+    def count(context):
+        for _ in range(3):
+            total = yield context.entity(Counter, "a").add(1)
+        return total
 
-        @hub.orchestrator
-        def count(context):
-            for _ in range(3):
-                total = yield context.entity(Counter, "a").add(1)
-            return total
-
-        assert hub.run(count) == 3
+    assert kernel.run(count) == 3
 
 
 # -- what is shown -------------------------------------------------------------------------------
@@ -474,41 +471,37 @@ def test_queues_are_seen_in_the_hub_in_sql_and_in_the_instance(tmp_path):
         assert "openai" in file._repr_mimebundle_()["text/plain"]
 
 
-def test_the_live_view_of_a_hub_shows_its_queues_as_they_change():
-    clock = df.VirtualClock(autojump=False)
-    with df.TaskHub(":memory:", clock=clock) as hub:
-        view = hub.watch().list
-        assert view.queues == b""
-        ask = add_diary(hub, clock, rate=(1, MINUTE))
-        fan_out(hub)
-        handle = hub.start("fan_out", ["a", "b"])
-        _until(lambda: len(ask.begun) == 1 and hub.queues[0].waiting == 1, hub)
-        view.refresh()
-        assert b"1 waiting" in view.queues
-        assert b"1 per minute, next at 00:01:00" in view.queues
-        hub.add_queue(df.Queue("openai", rate=(1, 2 * MINUTE)))  # no event says so
-        _until(lambda: hub.queues[0].next_free == NEW_YEAR + 2 * MINUTE, hub)
-        view.refresh()
-        assert b"next at 00:02:00" in view.queues
-        handle.terminate()
-        view.close()
+def test_the_live_view_of_a_hub_shows_its_queues_as_they_change(still, still_clock):
+    view = still.watch().list
+    assert view.queues == b""
+    ask = add_diary(still, still_clock, rate=(1, MINUTE))
+    fan_out(still)
+    handle = still.start("fan_out", ["a", "b"])
+    _until(lambda: len(ask.begun) == 1 and still.queues[0].waiting == 1, still)
+    view.refresh()
+    assert b"1 waiting" in view.queues
+    assert b"1 per minute, next at 00:01:00" in view.queues
+    still.add_queue(df.Queue("openai", rate=(1, 2 * MINUTE)))  # no event says so
+    _until(lambda: still.queues[0].next_free == NEW_YEAR + 2 * MINUTE, still)
+    view.refresh()
+    assert b"next at 00:02:00" in view.queues
+    handle.terminate()
+    view.close()
 
 
-def test_a_served_hub_shows_its_queues():
-    clock = df.VirtualClock(autojump=False)
-    with df.TaskHub(":memory:", clock=clock) as hub:
-        ask = add_diary(hub, clock, rate=(1, MINUTE))
-        fan_out(hub)
-        server = hub.serve(port=0, sql=True)
-        with df.TaskHub.connect(server.url, key=server.key) as remote:
-            handle = remote.start("fan_out", ["a", "b"], priority=-3)
-            query = "select name, waiting from queues"
-            _until(lambda: ask.begun and hub.sql(query).fetchall() == [("openai", 1)], hub)
-            assert remote.queues == hub.queues
-            assert "waits for a place in openai" in handle._repr_mimebundle_()["text/plain"]
-            assert remote.sql(query).fetchall() == [("openai", 1)]
-        scheduled = [event for event in hub.handle(handle.id).history() if hasattr(event, "retry_of")]
-        assert {event.priority for event in scheduled} == {-3}
+def test_a_served_hub_shows_its_queues(still, still_clock):
+    ask = add_diary(still, still_clock, rate=(1, MINUTE))
+    fan_out(still)
+    server = still.serve(port=0, sql=True)
+    with df.TaskHub.connect(server.url, key=server.key) as remote:
+        handle = remote.start("fan_out", ["a", "b"], priority=-3)
+        query = "select name, waiting from queues"
+        _until(lambda: ask.begun and still.sql(query).fetchall() == [("openai", 1)], still)
+        assert remote.queues == still.queues
+        assert "waits for a place in openai" in handle._repr_mimebundle_()["text/plain"]
+        assert remote.sql(query).fetchall() == [("openai", 1)]
+    scheduled = [event for event in still.handle(handle.id).history() if isinstance(event, TaskScheduled)]
+    assert {event.priority for event in scheduled} == {-3}
 
 
 # -- mistakes ------------------------------------------------------------------------------------
@@ -542,59 +535,48 @@ def test_a_queue_needs_a_name(name, kind):
         df.Queue(name, concurrency=1)
 
 
-def test_an_unknown_queue_is_refused():
-    with df.TaskHub(":memory:") as hub:
-        with pytest.raises(ValueError, match=r"no queue 'gpu'\. It has: none\. Add the queue first"):
-            hub.add_activity(len, "length", queue="gpu")
-        hub.add_queue(df.Queue("GPUs", concurrency=1))
-        with pytest.raises(ValueError, match=r"no queue 'gpu'\. Did you mean 'GPUs'\?"):
-            hub.add_activity(len, "length", queue="gpu")
-        with pytest.raises(TypeError, match="queue is a int; expected a Queue"):
-            hub.add_activity(len, "length", queue=3)
-        with pytest.raises(TypeError, match="Expected a Queue"):
-            hub.add_queue("gpu")
+def test_an_unknown_queue_is_refused(kernel):
+    with pytest.raises(ValueError, match=r"no queue 'gpu'\. It has: none\. Add the queue first"):
+        kernel.add_activity(len, "length", queue="gpu")
+    kernel.add_queue(df.Queue("GPUs", concurrency=1))
+    with pytest.raises(ValueError, match=r"no queue 'gpu'\. Did you mean 'GPUs'\?"):
+        kernel.add_activity(len, "length", queue="gpu")
+    with pytest.raises(TypeError, match="queue is a int; expected a Queue"):
+        kernel.add_activity(len, "length", queue=3)
+    with pytest.raises(TypeError, match="Expected a Queue"):
+        kernel.add_queue("gpu")
+    with pytest.raises(ValueError, match="Give the queue a concurrency"):
+        kernel.add_activity(len, "a", max_concurrency=2, queue=df.Queue("gpu", concurrency=1))
 
 
-def test_two_different_queues_of_one_name_are_refused():
-    with df.TaskHub(":memory:") as hub:
-        hub.add_activity(len, "a", queue=df.Queue("gpu", concurrency=1))
-        hub.add_activity(len, "b", queue=df.Queue("gpu", concurrency=1))
-        says = "that of 'a', 'b' has the limits 1 at a time, and that of 'c' 2 at a time"
-        with pytest.raises(ValueError, match=says):
-            hub.add_activity(len, "c", queue=df.Queue("gpu", concurrency=2))
-        hub.add_activity(len, "a", queue=df.Queue("gpu", concurrency=2))  # its cell was run again
-        hub.add_activity(len, "c", queue=df.Queue("gpu", concurrency=2))
-        assert hub.queues[0].concurrency == 2
-        assert hub.queues[0].activities == ("a", "b", "c")
-
-
-def test_a_limit_of_the_activity_and_a_queue_exclude_each_other():
-    with df.TaskHub(":memory:") as hub, pytest.raises(ValueError, match="Give the queue a concurrency"):
-        hub.add_activity(len, "a", max_concurrency=2, queue=df.Queue("gpu", concurrency=1))
-
-
-def test_a_priority_has_63_bits():
-    with df.TaskHub(":memory:") as hub, pytest.raises(ValueError, match="from -9,223,372,036,854,775,807 to"):
-        hub.start("any", priority=2**63)
+def test_two_different_queues_of_one_name_are_refused(kernel):
+    one, two = df.Queue("gpu", concurrency=1), df.Queue("gpu", concurrency=2)
+    kernel.add_activity(len, "a", queue=one)
+    kernel.add_activity(len, "b", queue=one)
+    says = "that of 'a', 'b' has the limits 1 at a time, and that of 'c' 2 at a time"
+    with pytest.raises(ValueError, match=says):
+        kernel.add_activity(len, "c", queue=two)
+    kernel.add_activity(len, "a", queue=two)  # its cell was run again
+    kernel.add_activity(len, "c", queue=two)
+    assert kernel.queues[0].concurrency == 2
+    assert kernel.queues[0].activities == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("priority", ["high", 1.5, True])
-def test_a_priority_is_a_whole_number(priority):
-    with df.TaskHub(":memory:", mode="kernel") as hub:
+def test_a_priority_is_a_whole_number(kernel, priority):
+    @kernel.orchestrator
+    def wrong(context):
+        yield context.call_activity("work", priority=priority)
 
-        @hub.orchestrator
-        def wrong(context):
-            yield context.call_activity("work", priority=priority)
-
-        with pytest.raises(TypeError, match="expected a whole number"):
-            hub.start(wrong, priority=priority)
-        with pytest.raises(df.TaskFailedError, match="expected a whole number"):
-            hub.run(wrong)
+    with pytest.raises(TypeError, match="expected a whole number"):
+        kernel.start(wrong, priority=priority)
+    with pytest.raises(df.TaskFailedError, match="expected a whole number"):
+        kernel.run(wrong)
 
 
-def test_a_priority_has_a_largest_number():
-    with df.TaskHub(":memory:", mode="kernel") as hub:
-        hub.add_orchestrator(lambda context: 1, "one")
-        assert hub.start("one", priority=-(2**63 - 1)).result() == 1
-        with pytest.raises(ValueError, match="priority is 9223372036854775808; expected a number from -"):
-            hub.start("one", priority=2**63)
+def test_a_priority_has_63_bits(kernel):
+    kernel.add_orchestrator(lambda context: 1, "one")
+    assert kernel.start("one", priority=-(2**63 - 1)).result() == 1
+    says = "priority is 9223372036854775808; expected a number from -9,223,372,036,854,775,807 to"
+    with pytest.raises(ValueError, match=says):
+        kernel.start("one", priority=2**63)

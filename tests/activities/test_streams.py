@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+import os
 import threading
+import time
 
 import pytest
 
 import durablenb as df
 from durablenb.engine.streams import Streams
+from tests.calls import start_call
 
 
 def write(words):
@@ -127,21 +130,24 @@ def test_a_stream_that_is_left_or_closed_is_read_no_more(held):
     assert list(pieces) == []
 
 
-def test_async_for_ends_with_the_timeout_and_with_the_reason_why_nothing_comes(held, tmp_path):
-    hub, _, _ = held
-    handle = hub.start("main", "a")
-
-    async def read(handle, timeout):
+def in_a_loop(handle, timeout):
+    async def read():
         return [str(piece) async for piece in handle.stream(timeout=timeout)]
 
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize("read", [lambda handle, timeout: list(handle.stream(timeout=timeout)), in_a_loop])
+def test_a_stream_ends_with_the_timeout_and_with_the_reason_why_nothing_comes(held, tmp_path, read):
+    hub, _, _ = held
     with pytest.raises(df.WaitTimeoutError, match=r"within 0.3 s"):
-        asyncio.run(read(handle, 0.3))
+        read(hub.start("main", "a"), 0.3)
     with df.TaskHub(tmp_path / "hub.duckdb") as other:
         waits = other.start(other.orchestrator(caller), [])
     with df.TaskHub(tmp_path / "hub.duckdb") as other, pytest.raises(df.FunctionNotFoundError):
-        asyncio.run(read(other.handle(waits.id), 30))
+        read(other.handle(waits.id), 30)
     with pytest.raises(df.DurableError, match="is only read"):
-        asyncio.run(read(df.open_history(tmp_path / "hub.duckdb").handle(waits.id), 30))
+        read(df.open_history(tmp_path / "hub.duckdb").handle(waits.id), 30)
 
 
 def test_views_show_the_end_of_a_running_stream(held):
@@ -166,52 +172,29 @@ def test_a_reader_of_a_hub_that_closes_gets_its_error(held):
         list(handle.stream())
 
 
-def test_a_new_attempt_streams_from_the_beginning():
-    def flaky(_):
-        activity = df.current_activity()
+def test_a_new_attempt_streams_from_the_beginning(kernel):
+    def flaky(activity: df.ActivityContext):
         activity.stream("half")
         if activity.attempt == 1:
             raise ValueError("cut off")
         activity.stream(" whole")
 
-    def main(context):
-        yield context.call_activity_with_retry("flaky", df.RetryOptions(1, 2), None)
-
-    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
-        hub.activity(flaky)
-        pieces = list(hub.start(hub.orchestrator(main)).stream())
+    pieces = list(start_call(kernel, kernel.activity(flaky), retry=df.RetryOptions(1, 2)).stream())
     texts = {attempt: "".join(p for p in pieces if p.attempt == attempt) for attempt in (1, 2)}
     assert texts == {1: "half", 2: "half whole"}
 
 
 def test_a_dead_process_ends_its_stream():
-    def dies(_):
-        import os
-        import time
-
+    def dies():
         df.current_activity().stream("last words")
         time.sleep(0.3)
         os._exit(1)
 
-    def main(context):
-        yield context.call_activity("dies", None)
-
     with df.TaskHub(":memory:", executor="processes") as hub:
-        hub.activity(dies)
-        handle = hub.start(hub.orchestrator(main))
+        handle = start_call(hub, hub.activity(dies))
         assert "".join(handle.stream(timeout=30)) == "last words"
         with pytest.raises(df.TaskFailedError):
             handle.result()
-
-
-def test_an_instance_without_code_ends_the_wait_with_the_reason(tmp_path):
-    with df.TaskHub(tmp_path / "hub.duckdb") as hub:
-        hub.orchestrator(caller)
-        handle = hub.start(caller, [])
-    with df.TaskHub(tmp_path / "hub.duckdb") as hub, pytest.raises(df.FunctionNotFoundError):
-        list(hub.handle(handle.id).stream(timeout=30))
-    with pytest.raises(df.DurableError, match="is only read"):
-        list(df.open_history(tmp_path / "hub.duckdb").handle(handle.id).stream())
 
 
 def test_what_is_no_text_is_refused():

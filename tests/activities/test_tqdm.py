@@ -2,13 +2,15 @@
 
 import builtins
 import sys
-import threading
+import time
 
 import pytest
+import tqdm
 
 import durablenb as df
 from durablenb.core.activity_context import ActivityContext, current_context
 from durablenb.engine.capture import progress_bars
+from tests.calls import fan_out
 
 
 class Told(ActivityContext):
@@ -62,46 +64,16 @@ def test_outside_an_activity_it_is_that_of_tqdm():
     assert type(df.tqdm(range(1), disable=True)) is tqdm
 
 
-def test_two_activities_at_once_each_have_their_own_bar():
-    both = threading.Barrier(2)
-    with df.TaskHub(":memory:") as hub:
+@pytest.mark.parametrize(("executor", "bars"), [("threads", df), ("processes", df), ("processes", tqdm)])
+def test_two_activities_at_once_each_have_their_own_bar(tmp_path, executor, bars):
+    def work(count):
+        for _ in bars.tqdm(range(count), mininterval=0):
+            (tmp_path / f"{count} began").touch()
+            while not (tmp_path / f"{7 - count} began").exists():
+                time.sleep(0.01)
 
-        @hub.activity
-        def work(count):
-            for n in df.tqdm(range(count), mininterval=0):
-                if n == 0:
-                    both.wait(30)
-
-        @hub.orchestrator
-        def main(context):
-            yield context.task_all([context.call_activity(work, count) for count in (3, 4)])
-
-        hub.run(main)
-        hub._engine.attempt_writer.flush(lambda: True)
-        found = hub.sql("select done, total from activities order by task_id").fetchall()
-    assert found == [(3.0, 3.0), (4.0, 4.0)]
-
-
-def test_in_processes_too():
-    from tqdm import tqdm
-
-    with df.TaskHub(":memory:", executor="processes") as hub:
-
-        @hub.activity
-        def plain(count):
-            for _ in tqdm(range(count)):
-                pass
-
-        @hub.activity
-        def own(count):
-            for _ in df.tqdm(range(count)):
-                pass
-
-        @hub.orchestrator
-        def main(context):
-            yield context.task_all([context.call_activity(plain, 3), context.call_activity(own, 4)])
-
-        hub.run(main)
+    with df.TaskHub(":memory:", executor=executor) as hub:
+        fan_out(hub, hub.activity(work), (3, 4)).result()
         hub._engine.attempt_writer.flush(lambda: True)
         found = hub.sql("select done, total from activities order by task_id").fetchall()
     assert found == [(3.0, 3.0), (4.0, 4.0)]
