@@ -1,5 +1,6 @@
 """Starting under an id of one's own, where an instance may have it already: refuse, attach, or restart."""
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -25,9 +26,9 @@ def started(lab, instance_id):
 # -- attach --------------------------------------------------------------------------------------
 
 
-def test_attach_starts_what_does_not_exist_yet(lab):
-    handle = lab.start(quick, 7, instance_id="order-7", if_exists="attach")
-    assert handle.result(10) == 7
+@pytest.mark.parametrize("if_exists", ["attach", "restart"])
+def test_what_does_not_exist_yet_is_started(lab, if_exists):
+    assert lab.hub.run(quick, 7, instance_id="order-7", if_exists=if_exists) == 7
 
 
 def test_attach_gives_an_ended_instance_without_doing_anything_again(lab):
@@ -95,11 +96,8 @@ def test_attach_refuses_another_input_and_names_both(lab):
 
 
 def test_attach_takes_a_dict_in_another_order_for_the_same_input(lab):
-    lab.run(quick, {"a": 1, "b": {2, 3}}, instance_id="dict")
-    assert lab.hub.run(quick, {"b": {3, 2}, "a": 1}, instance_id="dict", if_exists="attach") == {
-        "a": 1,
-        "b": {2, 3},
-    }
+    given = lab.run(quick, {"a": 1, "b": {2, 3}}, instance_id="dict")
+    assert lab.hub.run(quick, {"b": {3, 2}, "a": 1}, instance_id="dict", if_exists="attach") == given
 
 
 def test_attach_compares_a_large_array_by_what_is_in_it(tmp_path):
@@ -132,18 +130,14 @@ def test_attach_compares_with_the_input_of_the_first_generation(lab):
         lab.start(eternal, 3, instance_id="monitor", if_exists="attach")
 
 
-def test_attach_compares_with_the_newest_start_of_the_id(lab):
+def test_attach_compares_with_the_newest_start_of_the_id_and_starts_anew_what_was_purged(lab):
     lab.run(quick, 1, instance_id="twice")
     lab.run(quick, 2, instance_id="twice")
     assert lab.hub.run(quick, 2, instance_id="twice", if_exists="attach") == 2
     with pytest.raises(df.InstanceExistsError, match="another input"):
         lab.start(quick, 1, instance_id="twice", if_exists="attach")
-
-
-def test_attach_starts_anew_what_was_purged(lab):
-    lab.run(quick, 1, instance_id="gone")
-    lab.hub.handle("gone").purge()
-    assert lab.hub.run(quick, 2, instance_id="gone", if_exists="attach") == 2
+    lab.hub.handle("twice").purge()
+    assert lab.hub.run(quick, 1, instance_id="twice", if_exists="attach") == 1
 
 
 def test_attach_after_the_file_was_closed_and_opened_again(tmp_path):
@@ -161,26 +155,27 @@ def test_attach_after_the_file_was_closed_and_opened_again(tmp_path):
     assert ran == ["work"]
 
 
-def test_of_many_who_attach_to_one_id_at_once_one_starts_it():
+@pytest.fixture
+def threaded():
     lab = Lab("threads")
     lab.orchestrator(waits)
+    yield lab
+    lab.close()
+
+
+def test_of_many_who_attach_to_one_id_at_once_one_starts_it(threaded):
     barrier = threading.Barrier(8)
 
     def start(_):
         barrier.wait(10)
-        return lab.start(waits, 1, instance_id="only", if_exists="attach").id
+        return threaded.start(waits, 1, instance_id="only", if_exists="attach").id
 
     with ThreadPoolExecutor(8) as pool:
         assert [*pool.map(start, range(8))] == ["only"] * 8
-    assert len(started(lab, "only")) == 1
-    lab.close()
+    assert len(started(threaded, "only")) == 1
 
 
 # -- restart -------------------------------------------------------------------------------------
-
-
-def test_restart_starts_what_does_not_exist_yet(lab):
-    assert lab.hub.run(quick, 7, instance_id="order-7", if_exists="restart") == 7
 
 
 def test_restart_replaces_one_that_has_ended(lab):
@@ -204,17 +199,14 @@ def test_restart_terminates_what_is_open_with_its_children(lab):
     assert len(started(lab, "only")) == 2
 
 
-def test_whoever_waited_for_the_one_that_was_replaced_hears_that_it_was_terminated():
-    lab = Lab("threads")
-    lab.orchestrator(waits)
-    first = lab.start(waits, instance_id="only")
+def test_whoever_waited_for_the_one_that_was_replaced_hears_that_it_was_terminated(threaded):
+    first = threaded.start(waits, instance_id="only")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(first.result, 20)
-        lab.until(lambda: "only" in lab.client._control.engine.completions._promises)
-        lab.start(waits, instance_id="only", if_exists="restart")
+        threaded.until(lambda: "only" in threaded.client._control.engine.completions._promises)
+        threaded.start(waits, instance_id="only", if_exists="restart")
         with pytest.raises(df.OrchestrationTerminatedError, match="restart"):
             waiting.result(20)
-    lab.close()
 
 
 def test_restart_without_code_leaves_what_is_open(lab):
@@ -257,14 +249,10 @@ def test_without_an_id_there_is_nothing_to_attach_to_or_to_restart(lab, if_exist
     assert lab.hub.instances() == []
 
 
-def test_another_word_is_refused(lab):
-    with pytest.raises(
-        ValueError, match="if_exists is 'atach'; expected one of 'error', 'attach', 'restart'"
-    ):
+def test_another_word_and_dedupe_statuses_beside_it_are_refused(lab):
+    says = "if_exists is 'atach'; expected one of 'error', 'attach', 'restart'"
+    with pytest.raises(ValueError, match=says):
         lab.start(quick, instance_id="only", if_exists="atach")
-
-
-def test_dedupe_statuses_are_azures_way_and_not_for_both(lab):
     with pytest.raises(ValueError, match="dedupe_statuses"):
         lab.client.start_new(quick, "only", if_exists="attach", dedupe_statuses=["Failed"])
 
@@ -282,15 +270,9 @@ def test_an_imported_instance_is_neither_attached_to_nor_replaced(tmp_path, if_e
             hub.start(quick, 1, instance_id="taken", if_exists=if_exists)
 
 
-async def attached(hub):
-    client = df.DurableOrchestrationClient(hub)
-    return await client.start_new("quick", "order-7", 7, if_exists="attach")
-
-
 def test_azures_clients_take_it_too(lab, client):
-    import asyncio
-
     assert client.start_new("quick", "order-7", 7, if_exists="attach") == "order-7"
     assert client.wait_for_completion("order-7", 10).output == 7
-    assert asyncio.run(attached(lab.hub)) == "order-7"
+    awaitable = df.DurableOrchestrationClient(lab.hub)
+    assert asyncio.run(awaitable.start_new("quick", "order-7", 7, if_exists="attach")) == "order-7"
     assert len(started(lab, "order-7")) == 1

@@ -16,7 +16,7 @@ def messages(lines):
     return [line.message for line in lines]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hub():
     with df.TaskHub(":memory:", clock=df.VirtualClock()) as hub:
 
@@ -39,15 +39,15 @@ def hub():
         @hub.orchestrator
         def season(context):
             yield context.call_activity(fetch, "Oslo")
-            yield context.call_sub_orchestrator(one, "Rome", "child")
+            yield context.call_sub_orchestrator(one, "Rome", context.get_input())
             yield context.call_activity(store, "Oslo")
 
         yield hub
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def handle(hub):
-    handle = hub.start("season", instance_id="2026")
+    handle = hub.start("season", "child", instance_id="2026")
     handle.result()
     return handle
 
@@ -184,11 +184,14 @@ def test_of_a_running_instance_there_is_what_was_printed_so_far():
         assert messages(handle.logs()) == ["begun", "100%"]
 
 
-def test_the_log_of_an_instance_that_is_not_there_is_refused(hub, handle):
+def test_the_log_of_an_instance_that_is_not_there_is_refused(hub):
+    handle = hub.start("one", "Rome", instance_id="purged")
+    handle.result()
+    assert len(handle.logs()) == 3
     handle.purge()
     with pytest.raises(df.InstanceNotFoundError):
         handle.logs()
-    assert hub.sql("select * from logs").fetchall() == []
+    assert hub.sql("select * from logs where instance_id = 'purged'").fetchall() == []
 
 
 def test_the_log_of_a_closed_hub_is_refused():
@@ -201,8 +204,7 @@ def test_the_log_of_a_closed_hub_is_refused():
 
 
 def test_an_instance_of_which_nothing_was_heard_has_an_empty_log(hub):
-    hub.add_orchestrator(lambda context: 1, "silent")
-    handle = hub.start("silent")
+    handle = hub.start(hub.orchestrator(lambda context: 1, name="silent"))
     handle.result()
     assert list(handle.logs()) == []
 
@@ -217,12 +219,13 @@ def echo():
     df.options.echo = None
 
 
-def test_lines_are_echoed_at_once_to_the_stream_that_was_chosen(echo, hub, handle):
+def test_lines_are_echoed_at_once_to_the_stream_that_was_chosen(echo, hub):
+    hub.run("season", "kid", instance_id="2027")
     assert echo.getvalue().splitlines()[:4] == [
-        "2026 fetch #0: fetching Oslo",
-        "2026 fetch #0: no Oslo",
-        "child one: one Rome",
-        "child fetch #0: fetching Rome",
+        "2027 fetch #0: fetching Oslo",
+        "2027 fetch #0: no Oslo",
+        "kid one: one Rome",
+        "kid fetch #0: fetching Rome",
     ]
 
 
