@@ -10,6 +10,13 @@ def runs(tmp_path):
 
 
 @pytest.fixture(params=["kernel", "threads"])
-def hub(request, tmp_path):
-    with df.TaskHub(tmp_path / "flows.duckdb", mode=request.param) as hub:
+def hub(request):
+    with df.TaskHub(":memory:", mode=request.param) as hub:
+        yield hub
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    """A hub in a file, whose activities run in the thread of the test."""
+    with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
         yield hub

@@ -61,15 +61,10 @@ class Held:
 
 
 def register_held(hub, **options):
-    """Register an activity that is held up, and an orchestrator that calls it with its own input."""
+    """Register an activity that is held up."""
     held = Held()
     hub.add_activity(held, "slow", cache=df.CachePolicy(by="input"), **options)
-
-    @hub.orchestrator
-    def flow(context):
-        return (yield context.call_activity("slow", context.get_input()))
-
-    return held, flow
+    return held
 
 
 def wait_until_scheduled(handle):

@@ -12,6 +12,7 @@ import pytest
 
 import durablenb as df
 from tests.caching.squares import cached_from, register, register_held, wait_until_scheduled
+from tests.calls import run_call, start_call
 
 
 def test_an_equal_call_gets_the_result_and_doesnt_run(hub, runs):
@@ -21,9 +22,8 @@ def test_an_equal_call_gets_the_result_and_doesnt_run(hub, runs):
     second = hub.start(squares, [3, 4])
     assert second.result() == [9, 16]
     assert runs.count == 3
-    origin = hub.sql(f"select execution_id from history where instance_id = '{first.id}' limit 1").fetchall()[
-        0
-    ][0]
+    query = f"select execution_id from history where instance_id = '{first.id}' limit 1"
+    [(origin,)] = hub.sql(query).fetchall()
     assert cached_from(second) == {0: f"{first.id}:{origin}:1", 1: None}
 
 
@@ -40,12 +40,12 @@ def test_equal_calls_at_once_run_once(hub, runs):
     assert runs.count == 1
 
 
-def test_equal_calls_of_two_instances_at_once_run_once(tmp_path, runs):
-    with df.TaskHub(tmp_path / "flows.duckdb") as hub:
-        held, flow = register_held(hub)
-        one = hub.start(flow, 1)
+def test_equal_calls_of_two_instances_at_once_run_once():
+    with df.TaskHub(":memory:") as hub:
+        held = register_held(hub)
+        one = start_call(hub, "slow", 1)
         assert held.began.wait(10)
-        other = hub.start(flow, 1)
+        other = start_call(hub, "slow", 1)
         held.may_end.set()
         assert (one.result(10), other.result(10)) == (1, 1)
         assert held.ran == [1]
@@ -77,11 +77,11 @@ def test_if_the_first_of_equal_calls_fails_the_next_one_runs(hub, tmp_path):
 
 def test_a_cancelled_call_that_waits_for_an_equal_one_keeps_no_other_waiting():
     with df.TaskHub(":memory:") as hub:
-        held, flow = register_held(hub, max_concurrency=1)
+        held = register_held(hub, max_concurrency=1)
         held.failure = ValueError("the first one fails")
-        first = hub.start(flow, 1)
+        first = start_call(hub, "slow", 1)
         assert held.began.wait(10)
-        second, third = hub.start(flow, 1), hub.start(flow, 1)
+        second, third = start_call(hub, "slow", 1), start_call(hub, "slow", 1)
         wait_until_scheduled(third)
         second.terminate("nobody needs it")
         with pytest.raises(df.OrchestrationTerminatedError):
@@ -94,18 +94,18 @@ def test_a_cancelled_call_that_waits_for_an_equal_one_keeps_no_other_waiting():
 
 def test_a_purged_call_in_a_queue_keeps_no_equal_one_waiting():
     with df.TaskHub(":memory:") as hub:
-        held, flow = register_held(hub, max_concurrency=1)
+        held = register_held(hub, max_concurrency=1)
 
         @hub.orchestrator
         def careless(context):
             context.call_activity("slow", 2)
             yield context.create_timer(context.current_utc_datetime)
 
-        first = hub.start(flow, 1)
+        first = start_call(hub, "slow", 1)
         assert held.began.wait(10)
         ended = hub.start(careless)
         ended.result(10)
-        waiting = hub.start(flow, 2)
+        waiting = start_call(hub, "slow", 2)
         wait_until_scheduled(waiting)
         ended.purge()
         held.may_end.set()
@@ -116,17 +116,14 @@ def test_names_of_activities_are_part_of_the_key(hub, runs):
     squares = register(hub, runs)
     hub.run(squares, [2])
     hub.add_activity(lambda number: -number, "negate", cache=True)
-
-    @hub.orchestrator
-    def flow(context):
-        return (yield context.call_activity("negate", 2))
-
-    assert hub.run(flow) == -2
+    assert run_call(hub, "negate", 2) == -2
     assert hub.run(squares, [2]) == [4]
     assert runs.count == 1
 
 
 def test_an_edited_activity_runs_again_and_back_it_doesnt(hub, runs):
+    runs_note = runs.note
+
     def one(number):
         runs_note()
         return number + 1
@@ -135,16 +132,10 @@ def test_an_edited_activity_runs_again_and_back_it_doesnt(hub, runs):
         runs_note()
         return number + 2
 
-    runs_note = runs.note
-
-    @hub.orchestrator
-    def flow(context):
-        return (yield context.call_activity("add", 1))
-
     results = []
     for function in (one, two, one, two):
         hub.add_activity(function, "add", cache=df.CachePolicy(ignore="runs_note"))
-        results.append(hub.run(flow))
+        results.append(run_call(hub, "add", 1))
     assert results == [2, 3, 2, 3]
     assert runs.count == 2
 
@@ -169,12 +160,7 @@ def test_retries_of_a_cached_activity_run_until_one_succeeds(hub, runs):
             raise ValueError("not yet")
         return number
 
-    @hub.orchestrator
-    def flow(context):
-        return (yield context.call_activity_with_retry(flaky, df.RetryOptions(1, 5), 7))
-
-    assert hub.run(flow) == 7
-    assert hub.run(flow) == 7
+    assert [run_call(hub, flaky, 7, retry=df.RetryOptions(1, 5)) for _ in range(2)] == [7, 7]
     assert runs.count == 3
 
 
@@ -186,20 +172,15 @@ def test_results_are_found_after_the_hub_was_closed(tmp_path, runs):
 
 
 def test_a_result_that_is_too_long_for_memory_is_read_again(tmp_path, runs):
+    def long(number):
+        runs.note()
+        return ["x" * 100] * number
+
     for _ in range(2):
         with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
-
-            @hub.activity(cache=df.CachePolicy(by="input"))
-            def long(number):
-                runs.note()
-                return ["x" * 100] * number
-
-            @hub.orchestrator
-            def flow(context):
-                return (yield context.call_activity("long", 100))
-
+            hub.add_activity(long, cache=df.CachePolicy(by="input"))
             for _ in range(2):
-                assert hub.run(flow) == ["x" * 100] * 100
+                assert run_call(hub, "long", 100) == ["x" * 100] * 100
     assert runs.count == 1
 
 
@@ -245,31 +226,12 @@ def test_results_are_found_after_the_process_was_killed(tmp_path, runs):
 
 
 @pytest.mark.parametrize("executor", ["processes", "threads", "inline", "pool", None])
-def test_every_executor_remembers(tmp_path, runs, executor):
-    with ThreadPoolExecutor(2) as pool, df.TaskHub(tmp_path / "flows.duckdb") as hub:
+def test_every_executor_remembers(runs, executor):
+    with ThreadPoolExecutor(2) as pool, df.TaskHub(":memory:") as hub:
         squares = register(hub, runs, executor=pool if executor == "pool" else executor)
         assert hub.run(squares, [2, 3]) == [4, 9]
         assert hub.run(squares, [2, 3]) == [4, 9]
     assert runs.count == 2
-
-
-def test_async_activities_are_remembered(tmp_path, runs):
-    with df.TaskHub(tmp_path / "flows.duckdb") as hub:
-        file = runs.file
-
-        @hub.activity(cache=True)
-        async def double(number):
-            with file.open("a") as opened:
-                opened.write(".")
-            await asyncio.sleep(0)
-            return 2 * number
-
-        @hub.orchestrator
-        async def flow(context):
-            return await context.call_activity(double, 4)
-
-        assert [hub.run(flow), hub.run(flow)] == [8, 8]
-    assert runs.count == 1
 
 
 def test_pipelined_durability_remembers(tmp_path, runs):
@@ -279,23 +241,31 @@ def test_pipelined_durability_remembers(tmp_path, runs):
     assert runs.count == 1
 
 
-def test_frames_are_shared_by_their_hash(tmp_path, runs):
+def test_async_activities_are_remembered(runs):
+    file = runs.file
+
+    async def double(number):
+        with file.open("a") as opened:
+            opened.write(".")
+        await asyncio.sleep(0)
+        return 2 * number
+
+    with df.TaskHub(":memory:") as hub:
+        hub.add_activity(double, cache=True)
+        assert [run_call(hub, "double", 4) for _ in range(2)] == [8, 8]
+    assert runs.count == 1
+
+
+def test_frames_are_shared_by_their_hash(kernel, runs):
+    @kernel.activity(cache=df.CachePolicy(by="input"))
+    def doubled(frame):
+        runs.note()
+        return frame * 2
+
     frame = pd.DataFrame({"a": range(1_000)})
-    with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
-
-        @hub.activity(cache=df.CachePolicy(by="input"))
-        def doubled(frame):
-            runs.note()
-            return frame * 2
-
-        @hub.orchestrator
-        def flow(context):
-            return (yield context.call_activity(doubled, context.get_input()))
-
-        for _ in range(3):
-            pd.testing.assert_frame_equal(hub.run(flow, frame.copy()), frame * 2)
-        changed = frame.copy()
-        changed.loc[7, "a"] = 0
-        pd.testing.assert_frame_equal(hub.run(flow, changed), changed * 2)
-        assert hub.sql("select count(*) from payloads").fetchall() == [(4,)]
+    changed = frame.copy()
+    changed.loc[7, "a"] = 0
+    for given in (frame.copy(), frame.copy(), changed):
+        pd.testing.assert_frame_equal(run_call(kernel, doubled, given), given * 2)
+    assert kernel.sql("select count(*) from payloads").fetchall() == [(4,)]
     assert runs.count == 2

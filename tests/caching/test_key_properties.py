@@ -109,7 +109,7 @@ CHOICES = {
 PROGRAMS = st.fixed_dictionaries(CHOICES)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(PROGRAMS, st.data())
 def test_functions_with_equal_keys_return_the_same(program, data):
     changed = data.draw(st.lists(st.sampled_from(sorted(CHOICES)), max_size=2, unique=True))
@@ -122,7 +122,7 @@ def test_functions_with_equal_keys_return_the_same(program, data):
         assert key(one, 1).parts == key(another, 1).parts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.one_of(st.integers(), st.floats(), st.text(), st.booleans(), st.none()), max_size=4),
     st.data(),

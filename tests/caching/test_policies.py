@@ -7,11 +7,11 @@ import pytest
 
 import durablenb as df
 from tests.caching.squares import register
+from tests.calls import run_call, start_call
 
 
-def test_results_expire_by_the_hubs_clock(tmp_path, runs):
-    clock = df.VirtualClock()
-    with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel", clock=clock) as hub:
+def test_results_expire_by_the_hubs_clock(runs):
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
         squares = register(hub, runs, cache=df.CachePolicy(expires=timedelta(hours=1)))
         hub.run(squares, [2])
         hub.clock.advance(minutes=59)
@@ -31,37 +31,23 @@ def test_a_refresh_runs_and_replaces_the_result(hub):
     values = iter(range(10))
     fresh = {"wanted": False}
 
-    @hub.orchestrator
-    def flow(context):
-        return (yield context.call_activity("fetch", context.get_input()))
+    def run(number, **policy):
+        policy = df.CachePolicy(by="input", ignore="values", **policy)
+        hub.add_activity(lambda _: next(values), "fetch", cache=policy)
+        handle = start_call(hub, "fetch", number)
+        return handle.result(), handle.why(0).reason
 
-    def fetch(_):
-        return next(values)
-
-    policy = {"by": "input", "ignore": "values"}
-    hub.add_activity(fetch, cache=df.CachePolicy(**policy))
-    assert [hub.run(flow, 1), hub.run(flow, 1)] == [0, 0]
-    hub.add_activity(fetch, cache=df.CachePolicy(**policy, refresh=True))
-    handle = hub.start(flow, 1)
-    assert handle.result() == 1
-    assert handle.why(0).reason == "refreshed"
-    hub.add_activity(fetch, cache=df.CachePolicy(**policy))
-    assert hub.run(flow, 1) == 1
-    hub.add_activity(fetch, cache=df.CachePolicy(**policy, refresh=lambda: fresh["wanted"]))
-    assert hub.run(flow, 1) == 1
+    assert [run(1)[0], run(1)[0]] == [0, 0]
+    assert run(1, refresh=True) == (1, "refreshed")
+    assert run(1)[0] == 1
+    assert run(1, refresh=lambda: fresh["wanted"])[0] == 1
     fresh["wanted"] = True
-    assert hub.run(flow, 1) == 2
-    hub.add_activity(fetch, cache=df.CachePolicy(**policy, refresh=lambda number: number > 1))
-    assert [hub.run(flow, 1), hub.run(flow, 2), hub.run(flow, 2)] == [2, 3, 4]
+    assert run(1, refresh=lambda: fresh["wanted"])[0] == 2
+    assert [run(number, refresh=lambda number: number > 1)[0] for number in (1, 2, 2)] == [2, 3, 4]
 
 
 def test_several_arguments_are_ignored_by_name_and_given_to_refresh(hub):
     ran = []
-
-    @hub.orchestrator
-    def flow(context):
-        numbers, verbose = context.get_input()
-        return (yield context.call_activity("add", *numbers, verbose=verbose))
 
     def add(one, other, *, verbose=False):
         ran.append((one, other))
@@ -69,11 +55,11 @@ def test_several_arguments_are_ignored_by_name_and_given_to_refresh(hub):
 
     policy = {"ignore": ("ran", "verbose")}
     hub.add_activity(add, cache=df.CachePolicy(**policy))
-    assert [hub.run(flow, [[1, 2], verbose]) for verbose in (True, False)] == [3, 3]
-    assert hub.run(flow, [[1, 3], False]) == 4
+    assert [run_call(hub, "add", 1, 2, verbose=verbose) for verbose in (True, False)] == [3, 3]
+    assert run_call(hub, "add", 1, 3, verbose=False) == 4
     assert ran == [(1, 2), (1, 3)]
     hub.add_activity(add, cache=df.CachePolicy(**policy, refresh=lambda one, other, verbose: other > 2))
-    assert [hub.run(flow, [[1, 2], False]), hub.run(flow, [[1, 3], False])] == [3, 4]
+    assert [run_call(hub, "add", 1, other, verbose=False) for other in (2, 3)] == [3, 4]
     assert ran == [(1, 2), (1, 3), (1, 3)]
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import durablenb as df
 from tests.caching.squares import register
+from tests.calls import start_call
 
 
 def blobs(hub):
@@ -13,38 +14,30 @@ def blobs(hub):
 
 @pytest.mark.parametrize("reopens", [False, True])
 def test_results_outlive_their_instance(tmp_path, runs, reopens):
-    path = tmp_path / "flows.duckdb"
+    def frame(number):
+        runs.note()
+        return pd.DataFrame({"a": range(number)})
 
-    def define(hub):
-        @hub.activity(cache=df.CachePolicy(by="input"))
-        def frame(number):
-            runs.note()
-            return pd.DataFrame({"a": range(number)})
+    def opened():
+        hub = df.TaskHub(tmp_path / "flows.duckdb", mode="kernel")
+        hub.add_activity(frame, cache=df.CachePolicy(by="input"))
+        return hub
 
-        @hub.orchestrator
-        def flow(context):
-            return (yield context.call_activity("frame", context.get_input()))
-
-        return flow
-
-    hub = df.TaskHub(path, mode="kernel")
-    flow = define(hub)
-    handle = hub.start(flow, 7)
+    hub = opened()
+    handle = start_call(hub, "frame", 7)
     expected = handle.result()
-    failing = hub.start(flow, "x")
+    failing = start_call(hub, "frame", "x")
     failing.wait()
     failing.purge()
     handle.purge()
     assert hub.sql("select count(*) from journal").fetchall() == [(0,)]
     assert blobs(hub) == 1
-    assert hub.sql("select count(*) from cached_calls").fetchall() == [(1,)], (
-        "failures go with their instances"
-    )
+    cached = hub.sql("select count(*) from cached_calls").fetchall()
+    assert cached == [(1,)], "failures go with their instances"
     if reopens:
         hub.close()
-        hub = df.TaskHub(path, mode="kernel")
-        flow = define(hub)
-    again = hub.start(flow, 7)
+        hub = opened()
+    again = start_call(hub, "frame", 7)
     pd.testing.assert_frame_equal(again.result(), expected)
     assert runs.count == 2
     assert hub.cache.clear() == 1
@@ -54,27 +47,20 @@ def test_results_outlive_their_instance(tmp_path, runs, reopens):
     hub.close()
 
 
-def test_what_the_cache_alone_refers_to_goes_when_it_is_cleared(tmp_path):
-    with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
-        hub.add_activity(lambda number: pd.DataFrame({"a": range(number)}), "one", cache=True)
-        hub.add_activity(lambda number: pd.DataFrame({"b": range(number)}), "two", cache=True)
-
-        @hub.orchestrator
-        def flow(context):
-            yield context.call_activity("one", 3)
-            yield context.call_activity("two", 4)
-
-        handle = hub.start(flow)
+def test_what_the_cache_alone_refers_to_goes_when_it_is_cleared(kernel):
+    for name in ("one", "two"):
+        kernel.add_activity(lambda number: pd.DataFrame({"a": range(number)}), name, cache=True)
+        handle = start_call(kernel, name, len(name) + blobs(kernel))
         handle.result()
         handle.purge()
-        assert blobs(hub) == 2
-        assert hub.cache.clear("ONE") == 1
-        assert blobs(hub) == 1
-        assert [entry.name for entry in hub.cache] == ["two"]
-        assert hub.cache.clear() == 1
-        assert blobs(hub) == 0
-        assert hub.sql("select count(*) from code_parts").fetchall() == [(0,)]
-        assert hub.cache.clear("unknown") == 0
+    assert blobs(kernel) == 2
+    assert kernel.cache.clear("ONE") == 1
+    assert blobs(kernel) == 1
+    assert [entry.name for entry in kernel.cache] == ["two"]
+    assert kernel.cache.clear() == 1
+    assert blobs(kernel) == 0
+    assert kernel.sql("select count(*) from code_parts").fetchall() == [(0,)]
+    assert kernel.cache.clear("unknown") == 0
 
 
 def test_a_cleared_result_is_computed_again(hub, runs):
@@ -105,7 +91,7 @@ def test_generations_that_are_deleted_leave_their_results(tmp_path, runs):
 
 
 def framed(hub, runs, **names):
-    """Register an activity for each name, which returns a frame with a value, and an orchestrator of it."""
+    """Register an activity for each name, which returns a frame with a value, and return what calls one."""
     for name, (value, policy) in names.items():
 
         def frame(number, value=value):
@@ -114,13 +100,8 @@ def framed(hub, runs, **names):
 
         hub.add_activity(frame, name, cache=policy)
 
-    @hub.orchestrator
-    def flow(context):
-        name, number = context.get_input()
-        return (yield context.call_activity(name, number))
-
     def run(name, purges):
-        handle = hub.start(flow, [name, 3])
+        handle = start_call(hub, name, 3)
         values = handle.result().a.tolist()
         if purges:
             handle.purge()

@@ -8,26 +8,31 @@ import pytest
 import durablenb as df
 from durablenb.model.events import TaskScheduled
 from tests.caching.squares import register
+from tests.calls import start_call
 
 
-def why_hub(tmp_path):
+@pytest.fixture
+def cell(kernel):
+    """Runs a cell that defines `train`, and registers it."""
     namespace = {"__name__": "__main__"}
-    hub = df.TaskHub(tmp_path / "flows.duckdb", mode="kernel")
 
-    @hub.orchestrator
-    def flow(context):
-        return (yield context.call_activity("train", context.get_input()))
-
-    def cell(source, **policy):
+    def run(source, **policy):
         exec(textwrap.dedent(source), namespace)
-        hub.add_activity(namespace["train"], cache=df.CachePolicy(**policy))
+        kernel.add_activity(namespace["train"], cache=df.CachePolicy(**policy))
+
+    return run
+
+
+@pytest.fixture
+def why(kernel):
+    """Why a call of `train` ran, or didn't."""
 
     def run(value):
-        handle = hub.start(flow, value)
+        handle = start_call(kernel, "train", value)
         handle.wait()
         return handle.why("#0")
 
-    return hub, cell, run
+    return run
 
 
 TRAIN = """
@@ -39,52 +44,43 @@ def train(n, depth=3):
 """
 
 
-def test_why_names_the_part_that_differs(tmp_path):
-    hub, cell, run = why_hub(tmp_path)
+def test_why_names_the_part_that_differs(cell, why):
     cell(TRAIN)
-    first = run(1)
+    first = why(1)
     assert (first.reason, first.nearest, first.has_run) == ("first", None, True)
-    assert run(1).reason == "from cache"
-    assert [str(one) for one in run(2).differences] == ["the input (1 then, 2 now)"]
-    cell(TRAIN.replace("0.2", "0.3"))
-    assert [str(one) for one in run(2).differences] == ["global RATE (0.2 then, 0.3 now)"]
+    assert why(1).reason == "from cache"
+    assert [str(one) for one in why(2).differences] == ["the input (1 then, 2 now)"]
     cell(TRAIN.replace("n * RATE", "n / RATE"))
-    assert [one.part for one in run(2).differences] == ["code of clean"]
-    cell(TRAIN.replace("depth=3", "depth=4"))
-    assert [str(one) for one in run(2).differences] == ["default depth of train (3 then, 4 now)"]
-    cell(TRAIN, version="a")
-    assert [str(one) for one in run(2).differences] == ['version (absent then, "a" now)']
-    cell(TRAIN, version="b")
-    assert [str(one) for one in run(2).differences] == ['version ("a" then, "b" now)']
-    assert "differs in version" in repr(run(1)) or run(1).reason == "from cache"
-    hub.close()
+    assert [one.part for one in why(2).differences] == ["code of clean"]
+    for source, policy, difference in [
+        (TRAIN.replace("0.2", "0.3"), {}, "global RATE (0.2 then, 0.3 now)"),
+        (TRAIN.replace("depth=3", "depth=4"), {}, "default depth of train (3 then, 4 now)"),
+        (TRAIN, {"version": "a"}, 'version (absent then, "a" now)'),
+        (TRAIN, {"version": "b"}, 'version ("a" then, "b" now)'),
+    ]:
+        cell(source, **policy)
+        assert [str(one) for one in why(2).differences] == [difference]
+    assert "differs in the input (2 then, 1 now)" in repr(why(1))
 
 
-def test_why_of_an_equal_call_that_failed(tmp_path):
-    hub, cell, run = why_hub(tmp_path)
+def test_why_of_an_equal_call_that_failed(cell, why):
     cell("def train(n): return 1 // n")
-    assert run(0).reason == "first"
-    again = run(0)
+    assert why(0).reason == "first"
+    again = why(0)
     assert (again.reason, again.differences) == ("failed before", ())
-    hub.close()
 
 
-def test_why_of_calls_that_arent_cached_or_dont_exist(tmp_path):
-    hub, _, run = why_hub(tmp_path)
-    hub.add_activity(lambda n: n, "train")
-    assert run(1).reason == "unknown"
-    handle = hub.handle(hub.instances()[0].instance_id)
-    with pytest.raises(ValueError, match="no call #7"):
-        handle.why(7)
-    with pytest.raises(ValueError, match="Expected a task"):
-        handle.why("train")
-    with pytest.raises(ValueError, match="Expected a task"):
-        handle.why(True)
-    hub.close()
+def test_why_of_calls_that_arent_cached_or_dont_exist(kernel, why):
+    kernel.add_activity(lambda n: n, "train")
+    assert why(1).reason == "unknown"
+    handle = kernel.handle(kernel.instances()[0].instance_id)
+    for task, says in ((7, "no call #7"), ("train", "Expected a task"), (True, "Expected a task")):
+        with pytest.raises(ValueError, match=says):
+            handle.why(task)
 
 
-def test_why_of_a_call_that_runs(tmp_path):
-    with df.TaskHub(tmp_path / "flows.duckdb") as hub:
+def test_why_of_a_call_that_runs():
+    with df.TaskHub(":memory:") as hub:
         began, may_end = threading.Event(), threading.Event()
 
         @hub.activity(cache=df.CachePolicy(ignore=("began", "may_end")))
@@ -92,36 +88,30 @@ def test_why_of_a_call_that_runs(tmp_path):
             began.set()
             assert may_end.wait(10)
 
-        @hub.orchestrator
-        def flow(context):
-            yield context.call_activity(slow, context.get_input())
-
         may_end.set()
-        hub.run(flow, 1)
+        start_call(hub, slow, 1).result()
         may_end.clear()
         began.clear()
-        handle = hub.start(flow, 2)
+        handle = start_call(hub, slow, 2)
         assert began.wait(10)
         assert [str(one) for one in handle.why(0).differences] == ["the input (1 then, 2 now)"]
         may_end.set()
         handle.result(10)
 
 
-def test_a_call_that_was_cancelled_says_so(tmp_path):
-    hub, cell, _ = why_hub(tmp_path)
+def test_a_call_that_was_cancelled_says_so(kernel, cell):
     cell(TRAIN)
 
-    @hub.orchestrator
+    @kernel.orchestrator
     def gives_up(context):
         call = context.call_activity("train", 1)
         call.cancel()
         return (yield context.task_all([call], return_exceptions=True)) and None
 
-    handle = hub.start(gives_up)
+    handle = kernel.start(gives_up)
     handle.result()
     assert handle.why(0).reason == "canceled"
     assert str(handle.why(0)) == "#0 train was cancelled by the orchestrator, so it has no result."
-    hub.close()
 
 
 def test_a_file_that_is_only_read_tells_why_and_keeps_its_results(tmp_path, runs):
@@ -138,11 +128,11 @@ def test_a_file_that_is_only_read_tells_why_and_keeps_its_results(tmp_path, runs
             file.cache.clear()
 
 
-def test_a_served_hub_says_where_its_cache_is(tmp_path, runs):
-    with df.TaskHub(tmp_path / "flows.duckdb") as hub:
+def test_a_served_hub_says_where_its_cache_is(runs):
+    with df.TaskHub(":memory:") as hub:
         squares = register(hub, runs)
         for name in "ab":
-            hub.start(squares, [2], instance_id=name).result()
+            hub.run(squares, [2], instance_id=name)
         with hub.serve(port=0, sql=True) as server, df.TaskHub.connect(server.url, key=server.key) as remote:
             assert remote.handle("b").why(0).reason == "from cache"
             with pytest.raises(df.DurableError, match="Ask the process that serves it"):

@@ -36,7 +36,7 @@ ROWS = {
     "properties": Row(
         "tests with generated programs, repeated",
         40,
-        repeated("tests/properties", "tests/store/test_agreement.py"),
+        repeated("tests/properties", "tests/caching/test_key_properties.py", "tests/store/test_agreement.py"),
     ),
     "mutants": Row(
         "planted faults that the nearest tests must notice", len(mutants.PLANTED), mutants.mutants
