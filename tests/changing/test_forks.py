@@ -18,51 +18,56 @@ def event_of(handle, kind, number=0):
     return [event.event_id for event in handle.history() if type(event).__name__ == kind][number]
 
 
-@pytest.fixture
-def review(any_hub):
+def reviewed(hub):
     """An orchestration that judges, improves while it isn't good, and publishes; all calls are noted."""
-    calls = any_hub.calls = []
+    calls = hub.calls = []
 
     def noted(name, function):
         def activity(value):
             calls.append(name)
             return function(value)
 
-        any_hub.add_activity(activity, name)
+        hub.add_activity(activity, name)
 
-    noted("judge", lambda text: len(text))
+    noted("judge", len)
     noted("improve", lambda text: f"{text}!")
     noted("publish", lambda text: f"{text} is out")
 
-    @any_hub.orchestrator
+    @hub.orchestrator
     def review(context):
         text = context.get_input()
         while (yield context.call_activity("judge", text)) < 7:
             text = yield context.call_activity("improve", text)
         return (yield context.call_activity("publish", text))
 
-    handle = any_hub.start(review, "draft", instance_id="origin")
+    handle = hub.start(review, "draft", instance_id="origin")
     assert handle.result(20) == "draft!! is out"
     calls.clear()
     return handle
 
 
+@pytest.fixture
+def review(hub):
+    return reviewed(hub)
+
+
+@pytest.fixture
+def any_review(any_hub):
+    return reviewed(any_hub)
+
+
 # -- the past that is shared ---------------------------------------------------------------------
 
 
-def test_what_was_done_by_then_is_not_done_again(any_hub, review):
-    fork = review.fork(at=event_of(review, "TaskCompleted", 2))
+def test_what_was_done_by_then_is_not_done_again_and_its_history_is_a_copy(any_hub, any_review):
+    at = event_of(any_review, "TaskCompleted", 2)
+    fork = any_review.fork(at=at, instance_id="fork")
     assert fork.result(20) == "draft!! is out"
     assert any_hub.calls == ["improve", "judge", "publish"]
-
-
-def test_the_history_up_to_there_is_a_copy(any_hub, review):
-    at = event_of(review, "TaskCompleted", 2)
-    fork = review.fork(at=at, instance_id="fork")
-    fork.result(20)
     first, *rest = fork.history()[:at]
-    assert rest == list(review.history())[1:at]
-    assert (first.name, first.input, first.timestamp) == ("review", '"draft"', review.history()[0].timestamp)
+    begin, *past = any_review.history()[:at]
+    assert rest == past
+    assert (first.name, first.input, first.timestamp) == ("review", '"draft"', begin.timestamp)
     (origin,) = first.forked_from
     assert (origin.instance_id, origin.event_id) == ("origin", at)
 
@@ -80,10 +85,10 @@ def test_what_belongs_to_one_episode_is_shared_as_a_whole(hub):
     assert [fork.status().forked_at for fork in forks] == [5] * 4
 
 
-def test_without_a_place_all_is_shared_but_the_episode_in_which_it_ended(any_hub, review):
+def test_without_a_place_all_is_shared_but_the_episode_in_which_it_ended(hub, review):
     fork = review.fork()
     assert fork.result(20) == "draft!! is out"
-    assert any_hub.calls == []
+    assert hub.calls == []
     assert fork.status().forked_at == event_of(review, "OrchestratorStarted", -1) - 1
 
 
@@ -104,10 +109,9 @@ def test_a_failed_orchestration_can_be_tried_another_way(hub):
         handle.fork().result()
 
 
-def test_what_failed_because_its_code_no_longer_fitted_goes_on_in_its_fork_when_that_is_mended(tmp_path):
+def test_what_failed_because_its_code_no_longer_fitted_goes_on_in_its_fork_when_that_is_mended(opened):
     def open_hub(function):
-        options = {"clock": df.VirtualClock(), "on_nondeterminism": "fail"}
-        hub = df.TaskHub(tmp_path / "forks.duckdb", mode="kernel", **options)
+        hub = opened(on_nondeterminism="fail")
         hub.add_activity(lambda n: n, name="work")
         hub.add_orchestrator(function, "fragile")
         return hub
@@ -130,45 +134,30 @@ def test_what_failed_because_its_code_no_longer_fitted_goes_on_in_its_fork_when_
         assert fork.result() == (1, 2)
 
 
-def test_a_terminated_orchestration_goes_on_in_its_fork(hub):
-    @hub.orchestrator
-    def waiting(context):
-        return (yield context.wait_for_external_event("Go"))
-
-    handle = hub.start(waiting)
-    hub.clock.advance()
-    handle.terminate("a mistake")
-    fork = handle.fork()
+def test_a_terminated_orchestration_goes_on_in_its_fork(waiting):
+    waiting.terminate("a mistake")
+    fork = waiting.fork()
     fork.raise_event("Go", 1)
     assert fork.result() == 1
-    assert str(handle.status().runtime_status) == "Terminated"
+    assert str(waiting.status().runtime_status) == "Terminated"
 
 
-def test_the_origin_does_not_notice(any_hub, review):
+def test_nothing_of_an_origin_is_disturbed_whether_it_is_open_or_not(hub, review, waiting):
     before = list(review.history())
     review.fork(at=4).result(20)
     assert list(review.history()) == before
-
-
-def test_nothing_of_an_open_origin_is_disturbed(hub):
-    @hub.orchestrator
-    def waiting(context):
-        return (yield context.wait_for_external_event("Go"))
-
-    handle = hub.start(waiting)
-    hub.clock.advance()
-    fork = handle.fork()
-    handle.raise_event("Go", "origin")
-    assert handle.result() == "origin"
+    fork = waiting.fork()
+    waiting.raise_event("Go", "origin")
+    assert waiting.result() == "origin"
     hub.clock.advance()
     assert str(fork.status().runtime_status) == "Running"
     fork.raise_event("Go", "fork")
     assert fork.result() == "fork"
 
 
-def test_it_survives_a_restart(tmp_path):
+def test_it_survives_a_restart(opened):
     def open_hub():
-        hub = df.TaskHub(tmp_path / "forks.duckdb", mode="kernel", clock=df.VirtualClock())
+        hub = opened()
         hub.add_activity(lambda n: n + 1, name="work")
 
         @hub.orchestrator
@@ -196,19 +185,18 @@ def test_it_survives_a_restart(tmp_path):
 # -- other results, another input ----------------------------------------------------------------
 
 
-def test_a_result_is_replaced_by_its_event_by_its_request_or_by_its_task(any_hub, review):
+def test_a_result_is_replaced_by_its_event_by_its_request_or_by_its_task(hub, review):
     completed = event_of(review, "TaskCompleted")
-    scheduled = event_of(review, "TaskScheduled")
-    for key in (completed, scheduled, "#0"):
-        any_hub.calls.clear()
+    for key in (completed, event_of(review, "TaskScheduled"), "#0"):
+        hub.calls.clear()
         fork = review.fork(results={key: 9})
         assert fork.result(20) == "draft is out"
-        assert any_hub.calls == ["publish"]
+        assert hub.calls == ["publish"]
         assert fork.status().forked_at == completed
 
 
-def test_a_failure_is_replaced_for_a_result_and_a_result_for_a_failure(any_hub, review):
-    fork = review.fork(results={"#0": ValueError("illegible")})
+def test_a_failure_is_replaced_for_a_result_and_a_result_for_a_failure(any_review):
+    fork = any_review.fork(results={"#0": ValueError("illegible")})
     with pytest.raises(ValueError, match="illegible"):
         fork.result(20)
     assert type(fork.history()[3]).__name__ == "TaskFailed"
@@ -216,56 +204,44 @@ def test_a_failure_is_replaced_for_a_result_and_a_result_for_a_failure(any_hub, 
     assert again.result(20) == "draft is out"
 
 
-def test_what_is_open_gets_its_result_and_is_not_asked_for(any_hub, review):
-    fork = review.fork(at=event_of(review, "TaskScheduled"), results={"#0": 9})
-    assert fork.result(20) == "draft is out"
-    assert any_hub.calls == ["publish"]
-    assert fork.status().forked_at == event_of(review, "TaskScheduled")
-    any_hub.calls.clear()
-    later = review.fork(at=event_of(review, "TaskScheduled", 2), results={"#2": 9})
-    assert later.result(20) == "draft! is out"
-    assert any_hub.calls == ["publish"]
+def test_what_is_open_gets_its_result_and_is_not_asked_for(hub, review):
+    for number, result in ((0, "draft is out"), (2, "draft! is out")):
+        hub.calls.clear()
+        at = event_of(review, "TaskScheduled", number)
+        fork = review.fork(at=at, results={f"#{number}": 9})
+        assert fork.result(20) == result
+        assert hub.calls == ["publish"]
+        assert fork.status().forked_at == at
 
 
-def test_an_event_that_was_raised_can_have_said_something_else(hub):
-    @hub.orchestrator
-    def asking(context):
-        return (yield context.wait_for_external_event("Answer"))
-
-    handle = hub.start(asking)
-    hub.clock.advance()
-    handle.raise_event("Answer", "no")
-    assert handle.result() == "no"
-    raised = event_of(handle, "EventRaised")
-    assert handle.fork(results={raised: "yes"}).result() == "yes"
+def test_an_event_that_was_raised_can_have_said_something_else(waiting):
+    waiting.raise_event("Go", "no")
+    assert waiting.result() == "no"
+    raised = event_of(waiting, "EventRaised")
+    assert waiting.fork(results={raised: "yes"}).result() == "yes"
     with pytest.raises(ValueError, match="can't be a failure"):
-        handle.fork(results={raised: ValueError()})
+        waiting.fork(results={raised: ValueError()})
 
 
-def test_another_input_begins_anew(any_hub, review):
+def test_another_input_begins_anew_unless_the_code_has_seen_it(review):
     assert review.fork(input="excellent").result(20) == "excellent is out"
     fork = review.fork(at=1, input=None, instance_id="none")
     assert fork.status().input_ is None
     assert fork.status().forked_at == 1
-
-
-def test_another_input_after_the_code_has_seen_it_is_refused(review):
     with pytest.raises(ValueError, match=r"has seen its input.*at=1"):
         review.fork(at=4, input="other")
 
 
-def test_a_change_that_the_shared_past_contradicts_is_refused_and_the_right_place_is_named(any_hub, review):
-    at = event_of(review, "TaskCompleted", 2)
-    before = journal_of(any_hub)
+def test_a_change_that_the_shared_past_contradicts_is_refused_and_the_right_place_is_named(hub, review):
+    at, place = event_of(review, "TaskCompleted", 2), event_of(review, "TaskCompleted")
+    before = journal_of(hub)
     with pytest.raises(df.NonDeterminismError) as caught:
         review.fork(at=at, results={"#0": 9}, instance_id="fork")
-    place = event_of(review, "TaskCompleted")
-    assert f"Fork at event {place} or before" in str(caught.value)
-    assert "recorded is TaskScheduled 'improve' #1, requested is TaskScheduled 'publish' #1" in str(
-        caught.value
-    )
-    assert journal_of(any_hub) == before
-    assert not any_hub.client.get_status("fork")
+    said = str(caught.value)
+    assert f"Fork at event {place} or before" in said
+    assert "recorded is TaskScheduled 'improve' #1, requested is TaskScheduled 'publish' #1" in said
+    assert journal_of(hub) == before
+    assert not hub.client.get_status("fork")
     assert review.fork(at=place, results={"#0": 9}).result(20) == "draft is out"
 
 
@@ -339,23 +315,13 @@ def test_activities_timers_and_children_that_are_open_are_asked_for_again(hub):
         return n
 
     hub.add_activity(work)
-
-    @hub.orchestrator
-    def child(context):
-        return (yield context.call_activity("work", "child"))
+    hub.add_orchestrator(lambda context: (yield context.call_activity("work", "child")), name="child")
 
     @hub.orchestrator
     def parent(context):
-        hour = context.current_utc_datetime + timedelta(hours=1)
-        return (
-            yield context.task_all(
-                [
-                    context.call_activity("work", "own"),
-                    context.create_timer(hour),
-                    context.call_sub_orchestrator("child"),
-                ]
-            )
-        )
+        own = context.call_activity("work", "own")
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        return (yield context.task_all([own, timer, context.call_sub_orchestrator("child")]))
 
     handle = hub.start(parent, instance_id="origin")
     assert handle.result() == ["own", None, "child"]
@@ -420,7 +386,11 @@ def test_what_was_raised_and_not_taken_yet_is_there_for_the_fork(hub):
     assert handle.fork(at=event_of(handle, "TaskCompleted")).result() == ("worked", "bird")
 
 
-def test_calls_of_entities_that_are_open_are_asked_again_and_signals_are_not(hub):
+COUNTER = df.EntityId("Counter", "a")
+
+
+@pytest.fixture
+def counted(hub):
     @hub.entity
     class Counter:
         def __init__(self):
@@ -430,57 +400,43 @@ def test_calls_of_entities_that_are_open_are_asked_again_and_signals_are_not(hub
             self.value += amount
             return self.value
 
-    @hub.orchestrator
-    def counting(context):
-        entity = df.EntityId("Counter", "a")
-        context.signal_entity(entity, "add", 100)
-        return (yield context.call_entity(entity, "add", 1))
+    return hub
 
-    handle = hub.start(counting)
+
+def test_calls_of_entities_that_are_open_are_asked_again_and_signals_are_not(counted):
+    @counted.orchestrator
+    def counting(context):
+        context.signal_entity(COUNTER, "add", 100)
+        return (yield context.call_entity(COUNTER, "add", 1))
+
+    handle = counted.start(counting)
     assert handle.result() == 101
     assert handle.fork(at=2).result() == 102
     assert handle.fork().result() == 101
 
 
-def test_in_a_critical_section_nothing_can_be_forked(hub):
-    @hub.entity
-    class Counter:
-        def __init__(self):
-            self.value = 0
-
-        def add(self, amount: int):
-            self.value += amount
-            return self.value
-
-    @hub.orchestrator
+def test_in_a_critical_section_nothing_can_be_forked(counted):
+    @counted.orchestrator
     def careful(context):
-        entity = df.EntityId("Counter", "a")
         yield context.create_timer(context.current_utc_datetime)
-        with (yield context.lock([entity])):
-            yield context.call_entity(entity, "add", 1)
-        return (yield context.call_entity(entity, "add", 10))
+        with (yield context.lock([COUNTER])):
+            yield context.call_entity(COUNTER, "add", 1)
+        return (yield context.call_entity(COUNTER, "add", 10))
 
-    handle = hub.start(careful)
+    handle = counted.start(careful)
     assert handle.result() == 11
     asked, left = event_of(handle, "EntityLockRequested"), event_of(handle, "EntityUnlockSent")
+    says = rf"in a critical section.*@counter@a.*Fork at event {asked - 2} or"
     for at in range(asked, left - 1):
-        with pytest.raises(
-            ValueError, match=rf"in a critical section.*@counter@a.*Fork at event {asked - 2} or"
-        ):
+        with pytest.raises(ValueError, match=says):
             handle.fork(at=at)
     assert handle.fork(at=asked - 2).result() == 22
     assert handle.fork(at=left).result() == 32
 
 
-def test_a_fork_of_a_suspended_instance_is_suspended_too(hub):
-    @hub.orchestrator
-    def waiting(context):
-        return (yield context.wait_for_external_event("Go"))
-
-    handle = hub.start(waiting)
-    hub.clock.advance()
-    handle.suspend()
-    fork = handle.fork()
+def test_a_fork_of_a_suspended_instance_is_suspended_too(hub, waiting):
+    waiting.suspend()
+    fork = waiting.fork()
     fork.raise_event("Go", 1)
     hub.clock.advance()
     assert str(fork.status().runtime_status) == "Suspended"
@@ -557,14 +513,10 @@ def test_ids_are_the_origins_where_the_past_is_shared_and_its_own_from_there(hub
     assert hub.replay([fork, grand]).fits
 
 
-def test_a_fork_of_a_child_answers_nobody(hub):
-    @hub.orchestrator
-    def child(context):
-        return (yield context.wait_for_external_event("Go"))
-
+def test_a_fork_of_a_child_answers_nobody(hub, waiting):
     @hub.orchestrator
     def parent(context):
-        return (yield context.call_sub_orchestrator("child", instance_id="child"))
+        return (yield context.call_sub_orchestrator("waiting", instance_id="child"))
 
     handle = hub.start(parent)
     hub.clock.advance()
@@ -720,17 +672,14 @@ def test_what_can_not_be_is_refused(hub):
         handle.fork()
 
 
-def test_without_its_code_nothing_is_forked_and_missing_activities_are_waited_for(tmp_path):
-    path = tmp_path / "forks.duckdb"
-
+def test_without_its_code_nothing_is_forked_and_missing_activities_are_waited_for(opened):
     def work(context):
         return (yield context.call_activity("work", 1))
 
-    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+    with opened() as hub:
         hub.add_activity(lambda n: n, name="work")
-        hub.add_orchestrator(work)
-        hub.start(work, instance_id="origin").result()
-    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+        hub.run(hub.orchestrator(work), instance_id="origin")
+    with opened() as hub:
         handle = hub.handle("origin")
         with pytest.raises(df.FunctionNotFoundError, match="'work' isn't registered"):
             handle.fork(at=3)
@@ -756,12 +705,14 @@ def test_changed_code_that_does_not_fit_the_past_is_refused(hub):
 # -- how it shows --------------------------------------------------------------------------------
 
 
-def test_both_say_so(any_hub, review):
+def test_both_say_so_and_queries_find_them(hub, review):
     fork = review.fork(at=4, instance_id="fork")
     fork.result(20)
     assert repr(fork) == "<review fork: Completed, forked from origin>"
     assert (fork.status().forked_from, fork.status().forked_at) == ("origin", 4)
     assert (review.status().forked_from, review.status().forked_at) == (None, None)
+    query = "select instance_id, forked_from, forked_at from instances order by instance_id"
+    assert hub.sql(query).fetchall() == [("fork", "origin", 4), ("origin", None, None)]
     assert "forked from origin at event 4" in page_of(fork).text
     assert "forked from origin at event 4" in text_of(fork)
     assert "forked as fork" in page_of(review).text
@@ -772,20 +723,13 @@ def test_both_say_so(any_hub, review):
     assert "and 2 more" in text_of(review)
 
 
-def test_forks_are_found_with_a_query(any_hub, review):
-    review.fork(at=4, instance_id="fork").result(20)
-    query = "select instance_id, forked_from, forked_at from instances order by instance_id"
-    assert any_hub.sql(query).fetchall() == [("fork", "origin", 4), ("origin", None, None)]
-
-
-def test_a_file_that_is_only_read_says_so_too(tmp_path):
-    path = tmp_path / "forks.duckdb"
-    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+def test_a_file_that_is_only_read_says_so_too(opened, tmp_path):
+    with opened() as hub:
         hub.add_activity(lambda n: n, name="work")
         hub.add_orchestrator(lambda context: (yield context.call_activity("work", 1)), name="work")
         handle = hub.start("work", instance_id="origin")
         handle.result()
         handle.fork(at=4, instance_id="fork").result()
-    with df.open_history(path) as file:
+    with df.open_history(tmp_path / "hub.duckdb") as file:
         assert file.handle("fork").status().forked_from == "origin"
         assert "forked as fork" in text_of(file.handle("origin"))

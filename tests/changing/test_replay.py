@@ -1,5 +1,7 @@
 """`hub.replay`: does code still fit instances? It says where not, runs nothing, writes nothing."""
 
+from dataclasses import dataclass
+
 import pytest
 
 import durablenb as df
@@ -202,9 +204,10 @@ def test_code_that_waits_for_more_of_itself_is_gone_through_up_to_there(hub):
     @hub.orchestrator
     def growing(context):
         yield context.call_activity("work", 1)
+        context.call_activity("work", 2)
         yield ...
 
-    hub.start(growing, instance_id="g")
+    hub.start(growing)
     hub.clock.advance()
 
     def grown(context):
@@ -215,34 +218,21 @@ def test_code_that_waits_for_more_of_itself_is_gone_through_up_to_there(hub):
         yield context.call_activity("work", 3)
         yield ...
 
+    def changed_just_before(context):
+        yield context.call_activity("work", 1)
+        context.call_activity("work", 3)
+        yield ...
+
     def changed_in_the_last_episode(context):
         yield context.call_activity("work", 1)
         context.call_activity("work", 2)
+        context.call_activity("work", 3)
         yield ...
 
-    assert hub.replay("growing").fits
-    assert hub.replay("growing", grown).fits
+    for fits in (growing, grown, changed_in_the_last_episode):
+        assert hub.replay("growing", fits).fits
     assert not hub.replay("growing", changed).fits
-    assert hub.replay("growing", changed_in_the_last_episode).fits
-
-
-def test_what_is_asked_for_just_before_the_code_waits_for_more_of_itself_is_gone_through_too(hub):
-    hub.add_activity(lambda n: n, name="work")
-
-    @hub.orchestrator
-    def growing(context):
-        context.call_activity("work", 1)
-        yield ...
-
-    hub.start(growing, instance_id="g")
-    hub.clock.advance()
-
-    def changed(context):
-        context.call_activity("work", 2)
-        yield ...
-
-    assert hub.replay("growing").fits
-    assert hub.replay("growing", changed)[0].fields == (("input", "1", "2"),)
+    assert hub.replay("growing", changed_just_before)[0].fields == (("input", "2", "3"),)
 
 
 def test_a_fork_with_children_of_its_origins_fits_in_a_bare_history_too(hub):
@@ -263,27 +253,23 @@ def test_a_fork_with_children_of_its_origins_fits_in_a_bare_history_too(hub):
         assert other.replay(handle.history(), parent).fits
 
 
-def test_a_child_without_an_id_of_its_own_fits_in_a_bare_history_too(hub):
-    hub.add_orchestrator(lambda context: (yield context.wait_for_external_event("Go")), name="child")
-
+def test_a_child_without_an_id_of_its_own_fits_in_a_bare_history_too(hub, waiting):
     @hub.orchestrator
     def parent(context):
-        yield context.call_sub_orchestrator("child")
+        yield context.call_sub_orchestrator("waiting")
 
     handle = hub.start(parent)
     hub.clock.advance()
-    history = handle.history()
     with df.TaskHub(":memory:", mode="kernel") as other:
-        assert other.replay(history, parent).fits
+        assert other.replay(handle.history(), parent).fits
+
+
+@dataclass
+class Order:
+    number: int
 
 
 def test_a_value_of_a_type_that_no_cell_has_registered_can_not_be_told(hub):
-    from dataclasses import dataclass
-
-    @dataclass
-    class Order:
-        number: int
-
     hub.register_type(Order)
 
     @hub.orchestrator
@@ -291,11 +277,10 @@ def test_a_value_of_a_type_that_no_cell_has_registered_can_not_be_told(hub):
         context.get_input()
         yield context.wait_for_external_event("Go")
 
-    history = hub.start(typed, Order(1), instance_id="t").history()
+    handle = hub.start(typed, Order(1))
     hub.clock.advance()
-    history = hub.handle("t").history()
     with df.TaskHub(":memory:", mode="kernel") as other:
-        report = other.replay(history, typed)
+        report = other.replay(handle.history(), typed)
         assert not report.fits
         assert isinstance(report[0].misfit, df.TypeNotRegisteredError)
         assert "a value can't be read yet" in str(report)
@@ -349,10 +334,10 @@ def test_code_that_uses_the_hub_itself_is_refused_and_starts_nothing(any_hub):
     any_hub.start("fulfil", 3, instance_id="by hand")
 
 
-def test_a_file_that_is_only_read_is_gone_through_with_code_that_is_given(tmp_path):
-    path = tmp_path / "orders.duckdb"
-    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+def test_a_file_that_is_only_read_is_gone_through_with_code_that_is_given(opened, tmp_path):
+    with opened() as hub:
         filled(hub)
+    path = tmp_path / "hub.duckdb"
     content = path.read_bytes()
     with df.open_history(path) as file:
         assert file.replay("fulfil", fulfil).fits

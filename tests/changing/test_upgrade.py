@@ -51,42 +51,36 @@ def test_a_cell_that_is_only_run_again_says_nothing(hub, said):
     assert said() == []
 
 
-def test_nothing_is_said_where_no_instance_is_open(hub, said):
-    first, *others = filled(hub)
-    for one in (first, *others):
-        one.terminate()
-    hub.add_orchestrator(with_check, "fulfil")
-    assert said() == []
-
-
-def test_nothing_is_said_at_the_first_registration_after_a_restart(tmp_path, said):
-    path = tmp_path / "orders.duckdb"
-    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+def test_nothing_is_said_at_the_first_registration_after_a_restart(opened, said):
+    with opened() as hub:
         filled(hub)
-    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+    with opened() as hub:
         hub.add_orchestrator(with_thanks, "fulfil")
     assert said() == []
 
 
-def test_instances_of_other_orchestrators_are_not_looked_at(hub, said):
-    filled(hub)
+def test_nothing_is_said_where_no_instance_is_open(hub, said):
+    handles = filled(hub)
     hub.add_orchestrator(lambda context: 1, name="other")
     hub.add_orchestrator(lambda context: 2, name="other")
+    for handle in handles:
+        handle.terminate()
+    hub.add_orchestrator(with_check, "fulfil")
     assert said() == []
 
 
-def test_only_so_much_is_gone_through_that_a_cell_does_not_notice(hub, said, monkeypatch):
-    monkeypatch.setattr("durablenb.hub.upgrade.LOOKED_AT", 20)
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (20, "The new code fits all of the 3 that were looked at."),
+        (1, "fits all of the 1 that were looked at."),
+    ],
+)
+def test_only_so_much_is_gone_through_that_a_cell_does_not_notice(hub, said, monkeypatch, limit, words):
+    monkeypatch.setattr("durablenb.hub.upgrade.LOOKED_AT", limit)
     filled(hub, 10)
     hub.add_orchestrator(with_thanks, "fulfil")
-    assert "The new code fits all of the 3 that were looked at." in said()[0]
-
-
-def test_one_long_history_is_looked_at_however_long_it_is(hub, said, monkeypatch):
-    monkeypatch.setattr("durablenb.hub.upgrade.LOOKED_AT", 1)
-    filled(hub, 2)
-    hub.add_orchestrator(with_thanks, "fulfil")
-    assert "fits all of the 1 that were looked at." in said()[0]
+    assert words in said()[0]
 
 
 def test_registering_changes_nothing_for_those_in_memory(any_hub):
@@ -276,11 +270,10 @@ def test_the_report_tells_of_each_what_became_of_it(hub):
     assert "kept" in text
 
 
-def test_one_whose_code_no_cell_has_registered_yet_is_not_said_to_fit(tmp_path):
-    path = tmp_path / "orders.duckdb"
-    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+def test_one_whose_code_no_cell_has_registered_yet_is_not_said_to_fit(opened):
+    with opened() as hub:
         filled(hub, 1)
-    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+    with opened() as hub:
         report = hub.upgrade("fulfil")
         assert report.outcomes == {"order-0": "held"}
         assert not report.fits
