@@ -48,15 +48,26 @@ def one(operation, given=None, entity=A):
     return calling
 
 
+def call(hub, *operation):
+    """Call one operation in an orchestration, and return its result."""
+    return hub.run(hub.orchestrator(one(*operation)))
+
+
+def failed(hub, *operation):
+    """Call one operation that fails, and return the error."""
+    with pytest.raises(ValueError, match="because") as raised:
+        call(hub, *operation)
+    return raised.value
+
+
 def kinds(hub, instance_id):
     return [type(record.event).__name__ for record in hub._store.records(str(instance_id))]
 
 
 def test_a_failure_reaches_the_caller_with_its_type_and_leaves_nothing_behind(counting):
-    counting.add_orchestrator(one("fail", "because"), "calling")
-    with pytest.raises(ValueError, match=r"^Orchestrator function 'calling' failed: because$") as failed:
-        counting.run("calling")
-    assert isinstance(failed.value, df.TaskFailedError)
+    error = failed(counting, "fail", "because")
+    assert isinstance(error, df.TaskFailedError)
+    assert str(error) == "Orchestrator function 'calling' failed: because"
     counting.settle()
     assert counting.entity_state(A) is None
     assert kinds(counting, A) == ["OperationEnqueued", "OperationFailed"]
@@ -64,16 +75,23 @@ def test_a_failure_reaches_the_caller_with_its_type_and_leaves_nothing_behind(co
     assert not counting.client.get_status("started-by-a-failure")
 
 
+def test_a_failure_tells_the_lines_of_the_users_code_and_the_operation(counting):
+    details = failed(counting, "fail", "because").details
+    assert details.stack_trace.endswith("\nOperation 'fail' on entity '@counter@a' failed.\n")
+    assert "raise ValueError(context.get_input())" in details.inner.stack_trace
+    assert "operations.py" not in details.inner.stack_trace
+
+
 @pytest.mark.parametrize("text", ["not enough money", "", "two\nlines", "'quoted'"])
 def test_a_failure_reads_as_it_was_raised(counting, text):
+    @counting.orchestrator
     def catching(context):
         try:
             yield context.call_entity(A, "fail", text)
         except ValueError as error:
             return [str(error), error.details.error_type, error.details.message]
 
-    counting.add_orchestrator(catching, "catching")
-    assert counting.run("catching") == [text, "builtins.ValueError", text]
+    assert counting.run(catching) == [text, "builtins.ValueError", text]
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -90,14 +108,6 @@ def test_a_note_on_a_failure_names_the_operation_and_the_entity(counting, many):
     assert counting.run("catching") == [f"Operation 'fail' on entity '@counter@{failed}' failed."]
 
 
-def test_the_note_is_kept_with_the_traceback_of_the_orchestrator_that_it_failed(counting):
-    counting.add_orchestrator(one("fail", "because"), "calling")
-    with pytest.raises(ValueError, match="because") as failed:
-        counting.run("calling")
-    trace = failed.value.details.stack_trace
-    assert trace.endswith("\nOperation 'fail' on entity '@counter@a' failed.\n")
-
-
 def test_it_names_the_operation_in_an_execution_that_began_when_it_did(counting, monkeypatch):
     def catching(context):
         try:
@@ -112,15 +122,6 @@ def test_it_names_the_operation_in_an_execution_that_began_when_it_did(counting,
     assert counting.replay(handle, catching).fits
 
 
-def test_a_failure_tells_the_lines_of_the_users_code_only(counting):
-    counting.add_orchestrator(one("fail", "because"), "calling")
-    with pytest.raises(ValueError, match="because") as failed:
-        counting.run("calling")
-    trace = failed.value.details.inner.stack_trace
-    assert "raise ValueError(context.get_input())" in trace
-    assert "operations.py" not in trace
-
-
 def test_an_entity_goes_on_after_a_failure(counting):
     for operation, value in [("add", 2), ("fail", "no"), ("add", 3)]:
         counting.client.signal_entity(A, operation, value)
@@ -130,24 +131,21 @@ def test_an_entity_goes_on_after_a_failure(counting):
 
 def test_an_entity_signals_another_one_and_starts_orchestrations(counting):
     counting.client.signal_entity(A, "signal", 4)
-    counting.add_orchestrator(one("start", "by-name"), "calling")
-    assert counting.run("calling") == "by-name"
+    assert call(counting, "start", "by-name") == "by-name"
     assert counting.handle("by-name").result() == "hello"
-    counting.add_orchestrator(one("start"), "calling")
-    made = counting.run("calling")
+    made = call(counting, "start")
     assert counting.handle(made).result() == "hello"
     assert counting.entity_state(B) == 4
     assert counting.client.get_status(made).name == "child"
 
 
 def test_an_orchestration_that_is_open_is_not_started_again_by_an_entity(counting):
+    @counting.orchestrator(name="child")
     def waiting(context):
         return (yield context.wait_for_external_event("go"))
 
-    counting.add_orchestrator(waiting, "child")
     first = counting.start("child", instance_id="only")
-    counting.add_orchestrator(one("start", "only"), "calling")
-    assert counting.run("calling") == "only"
+    assert call(counting, "start", "only") == "only"
     first.raise_event("go", 1)
     assert first.result() == 1
     assert "OrchestrationStarted" not in kinds(counting, A)
@@ -201,11 +199,11 @@ def test_a_fan_out_over_entities_and_over_one(counting):
 
 
 def test_an_unknown_entity_is_a_mistake_at_once(counting):
-    counting.add_orchestrator(one("add", 1, df.EntityId("Conter", "a")), "calling")
+    unknown = df.EntityId("Conter", "a")
     with pytest.raises(LookupError, match=r"The entity 'conter' isn't registered. Did you mean 'counter'\?"):
-        counting.run("calling")
+        call(counting, "add", 1, unknown)
     with pytest.raises(df.FunctionNotFoundError, match=r"Did you mean 'counter'\?"):
-        counting.client.signal_entity(df.EntityId("Conter", "a"), "add", 1)
+        counting.client.signal_entity(unknown, "add", 1)
 
 
 @pytest.mark.parametrize("wrong", ["@counter@a", ("Counter", "a"), None])
@@ -226,16 +224,14 @@ def test_what_an_entity_prints_is_in_its_log(counting):
 
 
 def test_a_signal_that_fails_is_in_the_log_with_its_traceback_and_a_call_is_not(counting, capsys):
-    counting.client.signal_entity(A, "fail", "because")
-    counting.add_orchestrator(one("fail", "why"), "calling")
-    with pytest.raises(ValueError, match="why"):
-        counting.run("calling")
+    counting.client.signal_entity(A, "fail", "why")
+    failed(counting, "fail", "because")
     counting.settle()
     ((level, message),) = counting.sql("select level, message from logs").fetchall()
     assert level == "ERROR"
     assert message.startswith("The signal 'fail' failed.")
     assert "raise ValueError(context.get_input())" in message
-    assert "ValueError: because" in message
+    assert "ValueError: why" in message
     assert capsys.readouterr() == ("", "")
 
 
@@ -251,9 +247,8 @@ def test_a_slow_entity_holds_up_nobody():
 
         hub.client.signal_entity(df.EntityId("slow", "x"), "work")
         assert has_begun.wait(30)
-        hub.add_orchestrator(one("add", 1), "calling")
         try:
-            assert hub.run("calling") == 1
+            assert call(hub, "add", 1) == 1
         finally:
             is_over.set()
 
@@ -279,17 +274,15 @@ def test_one_operation_at_a_time_for_each_entity_and_many_at_once_for_several():
     assert most == {"a": 1, "b": 1}
 
 
-def test_clients_in_an_event_loop(counting):
+def test_clients_in_an_event_loop():
     async def main(hub):
         client = df.DurableOrchestrationClient(hub)
         await asyncio.gather(*(client.signal_entity(A, "add", n) for n in range(10)))
-        return client
 
     with df.TaskHub(":memory:") as hub:
         hub.add_entity(counter, "Counter")
         asyncio.run(main(hub))
-        hub.add_orchestrator(one("get"), "calling")
-        assert hub.run("calling") == 45
+        assert call(hub, "get") == 45
 
 
 def test_after_a_restart_what_was_asked_waits_for_the_entitys_cell(tmp_path):

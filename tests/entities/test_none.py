@@ -8,6 +8,7 @@ import pytest
 
 import durablenb as df
 from durablenb.model.address import MANAGEMENT
+from tests.entities.conftest import Kernel
 
 HELD, ASKED, GONE, NEVER = (df.EntityId("Box", key) for key in ("held", "asked", "gone", "never"))
 
@@ -29,18 +30,13 @@ def box(context):
     return context.is_newly_constructed
 
 
-def settle(hub):
-    while hub.step():
-        pass
-
-
 @pytest.fixture
 def hub(tmp_path):
-    with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as hub:
+    with Kernel(tmp_path / "hub.duckdb", mode="kernel") as hub:
         hub.add_entity(box, "Box")
         for entity, operation in ((HELD, "hold"), (ASKED, "ask"), (GONE, "hold"), (GONE, "go")):
             hub.client.signal_entity(entity, operation)
-        settle(hub)
+        hub.settle()
         yield hub
 
 
@@ -64,17 +60,14 @@ def test_it_is_read_and_listed_as_one_that_exists(hub):
     ]
 
 
-def test_cleaning_leaves_it(hub):
-    assert hub.client.clean_entity_storage().empty_entities_removed == 1
-    assert hub.client.read_entity_state(HELD).entity_exists
-
-
-def test_it_is_not_new_for_the_next_operation(hub):
+def test_it_is_not_new_for_the_next_operation_and_cleaning_leaves_it(hub):
     @hub.orchestrator
     def both(context):
         return [(yield context.call_entity(HELD, "look")), (yield context.call_entity(NEVER, "look"))]
 
+    assert hub.client.clean_entity_storage().empty_entities_removed == 1
     assert hub.run(both) == [False, True]
+    assert hub.client.read_entity_state(HELD).entity_exists
     assert not hub.client.read_entity_state(NEVER).entity_exists, "it was only looked at"
 
 
@@ -83,7 +76,7 @@ def test_a_default_that_is_changed_and_not_set_is_not_kept_and_said_so(hub, capl
     hub.client.signal_entity(ASKED, "look")
     hub.client.signal_entity(HELD, "hold", {"b": 2})
     hub.client.signal_entity(HELD, "fill", 1)
-    settle(hub)
+    hub.settle()
     assert not hub.client.read_entity_state(NEVER).entity_exists
     assert hub.entity_state(HELD) == {"a": 1, "b": 2}, "what was changed inside of the state counts"
     (said,) = [one.getMessage() for one in caplog.records]
@@ -108,12 +101,7 @@ def test_it_is_the_same_in_a_file_an_export_and_the_hub_opened_again(hub, tmp_pa
 def test_over_http_it_is_null_and_not_missing():
     with df.TaskHub(":memory:") as hub, hub.serve(port=0) as server:
         hub.add_entity(box, "Box")
-
-        @hub.orchestrator
-        def settled(context):
-            return (yield context.call_entity(HELD, "hold"))
-
-        hub.run(settled)
+        hub.run(hub.orchestrator(lambda context: (yield context.call_entity(HELD, "hold")), name="settled"))
         base, headers = server.url + MANAGEMENT, {"x-functions-key": server.key}
         found = httpx.get(f"{base}/entities/Box/held", headers=headers)
         assert (found.status_code, found.json()) == (200, None)

@@ -159,17 +159,12 @@ def test_a_lock_whose_orchestration_is_gone_is_released_when_the_hub_is_opened(t
         assert hub.sql("select status from entity_locks").fetchall() == [("Released",)]
 
 
-def test_clearing_away_does_not_touch_a_lock_that_is_held(counting):
-    add(counting, A, 1)
-    counting.settle()
-    handle = counting.start("hold")
-    counting.settle()
-    assert counting.client.clean_entity_storage() == df.CleanEntityStorageResult(0, 0)
-    assert counting.client.list_entities()[0].locked_by == handle.id
-
-
-def test_entities_are_not_among_the_instances(counting):
+def test_clearing_away_does_not_touch_a_lock_that_is_held_and_entities_are_no_instances(counting):
     add(counting, A, 1)
     counting.settle()
     assert counting.client.get_status_all() == []
     assert counting.sql("select count(*) from instances").fetchall() == [(0,)]
+    handle = counting.start("hold")
+    counting.settle()
+    assert counting.client.clean_entity_storage() == df.CleanEntityStorageResult(0, 0)
+    assert counting.client.list_entities()[0].locked_by == handle.id

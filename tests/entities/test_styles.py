@@ -1,6 +1,7 @@
 """An entity is a function of its context, or a class whose methods are the operations."""
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 
 import pydantic
@@ -32,20 +33,10 @@ def test_the_result_is_what_was_set_or_else_what_is_returned(hub):
     @hub.entity
     def counter(context):
         if context.operation_name == "set":
-            context.set_result(None)
+            context.set_result(context.get_input())
         return "returned"
 
-    assert ask(hub, ("set",), ("other",)) == [None, "returned"]
-
-
-def test_a_result_does_not_leak_into_the_next_operation(hub):
-    @hub.entity
-    def counter(context):
-        if context.operation_name == "first":
-            context.set_result(1)
-
-    hub.client.signal_entity(A, "first")
-    assert ask(hub, ("second",)) == [None]
+    assert ask(hub, ("set", 1), ("other",), ("set", None)) == [1, "returned", None]
 
 
 def test_the_context_says_which_operation_of_which_entity_it_is_for(hub):
@@ -114,46 +105,56 @@ def test_deleting_and_making_anew(hub):
     assert ask(hub, ("add",)) == [1]
 
 
-def test_a_plain_class(hub):
-    @hub.entity
-    class Counter:
-        def __init__(self):
-            self.value = 0
-            self.log = []
+class Counter:
+    def __init__(self):
+        self.value = 0
+        self.log = []
 
-        def add(self, amount: int):
-            self.value += amount
-            self.log.append(amount)
-            return self.value
+    def add(self, amount: int = 10):
+        self.value += amount
+        self.log.append(amount)
+        return self.value
 
-        def get(self):
-            return self.value
+    def Get(self):
+        return self.value
 
-        def _private(self):
-            raise AssertionError
+    def _private(self):
+        raise AssertionError
 
-    assert ask(hub, ("add", 2), ("add", 3), ("get",)) == [2, 5, 5]
+
+HAS = "It has: Get, add, delete."
+
+
+@pytest.mark.parametrize(
+    ("operations", "results"),
+    [
+        ([("add", 2), ("add", 3), ("Get",)], [2, 5, 5]),
+        ([("ADD", 2), ("get",), ("Delete",), ("get",)], [2, 2, None, 0]),
+        ([("add",), ("add", 1)], [10, 11]),
+        ([("_private",)], [f"FunctionNotFoundError: Counter has no operation '_private'. {HAS}"]),
+        ([("ad", 1)], [f"FunctionNotFoundError: Counter has no operation 'ad'. Did you mean 'add'? {HAS}"]),
+    ],
+    ids=str,
+)
+def test_the_methods_of_a_plain_class_are_operations_and_so_is_delete(hub, operations, results):
+    hub.add_entity(Counter)
+    assert ask(hub, *operations) == results
+
+
+def test_the_state_of_a_plain_class_is_its_attributes(hub):
+    hub.add_entity(Counter)
+    ask(hub, ("add", 2), ("add", 3))
     assert hub.entity_state(A) == {"value": 5, "log": [2, 3]}
-    assert ask(hub, ("_private",)) == [
-        "FunctionNotFoundError: Counter has no operation '_private'. It has: add, delete, get."
-    ]
 
 
 def test_an_attribute_that_the_class_got_since_has_its_first_value(hub):
-    @hub.entity
-    class Counter:
-        def __init__(self):
-            self.value = 0
-
-        def add(self, amount: int):
-            self.value += amount
-
+    hub.add_entity(Counter)
     ask(hub, ("add", 2))
 
     @hub.entity(name="Counter")
-    class Grown:
+    class Grown(Counter):
         def __init__(self):
-            self.value = 0
+            super().__init__()
             self.note = "new"
 
         def look(self):
@@ -200,19 +201,6 @@ def test_a_pydantic_model(hub):
     assert "model_dump" not in ask(hub, ("model_dump",))[0].partition("It has:")[2]
 
 
-def test_operations_are_found_without_case_and_delete_is_implied(hub):
-    @hub.entity
-    class Counter:
-        def __init__(self):
-            self.value = 0
-
-        def Add(self, amount):
-            self.value += amount
-            return self.value
-
-    assert ask(hub, ("add", 2), ("ADD", 3), ("Delete",), ("add", 1)) == [2, 5, None, 1]
-
-
 def test_a_class_may_say_itself_what_deleting_is(hub):
     @hub.entity
     class Counter:
@@ -227,44 +215,16 @@ def test_a_class_may_say_itself_what_deleting_is(hub):
     assert hub.entity_state(A) is None
 
 
-def test_an_input_may_be_left_out_where_it_has_a_default(hub):
-    @hub.entity
-    class Counter:
-        def __init__(self):
-            self.value = 0
-
-        def add(self, amount: int = 10):
-            self.value += amount
-            return self.value
-
-    assert ask(hub, ("add",), ("add", 1)) == [10, 11]
-
-
-def test_a_mistyped_operation_says_what_was_meant(hub):
-    @hub.entity
-    class Counter:
-        def __init__(self):
-            self.value = 0
-
-        def add(self, amount):
-            self.value += amount
-
-    assert ask(hub, ("ad", 1)) == [
-        "FunctionNotFoundError: Counter has no operation 'ad'. Did you mean 'add'? It has: add, delete."
-    ]
-
-
 def test_a_class_that_can_be_no_entity_is_refused(hub):
     class Empty:
         pass
-
-    with pytest.raises(TypeError, match="Empty has no public method"):
-        hub.add_entity(Empty)
 
     class Wide:
         def move(self, left, right):
             pass
 
+    with pytest.raises(TypeError, match="Empty has no public method"):
+        hub.add_entity(Empty)
     with pytest.raises(TypeError, match=r"move takes left, right; an operation has one input"):
         hub.add_entity(Wide)
 
@@ -303,8 +263,6 @@ def test_operations_may_run_in_processes():
 
         @hub.entity(executor="processes")
         def counter(context):
-            import os
-
             if context.operation_name == "die":
                 os._exit(3)
             context.set_state(context.get_state(lambda: 0) + context.get_input())
@@ -313,8 +271,6 @@ def test_operations_may_run_in_processes():
         for _ in range(3):
             hub.client.signal_entity(A, "add", 1)
         (first, died, last) = ask(hub, ("add", 1), ("die",), ("add", 1))
-        import os
-
         assert first[0] != os.getpid()
         assert first[1] == 4
         assert died.startswith("ChildProcessError: The process in which the activity ran died")
@@ -322,14 +278,7 @@ def test_operations_may_run_in_processes():
 
 
 def test_an_orchestrator_holds_an_entity_as_an_object(hub):
-    @hub.entity
-    class Counter:
-        def __init__(self):
-            self.value = 0
-
-        def add(self, amount: int):
-            self.value += amount
-            return self.value
+    hub.add_entity(Counter)
 
     @hub.orchestrator
     def use(context):
@@ -344,46 +293,36 @@ def test_an_orchestrator_holds_an_entity_as_an_object(hub):
 
 def test_a_client_signals_an_entity_as_an_object(hub):
     @hub.entity
-    class Counter:
-        def __init__(self):
-            self.value = 0
-
-        def add(self, amount: int):
-            self.value += amount
-
+    class Box(Counter):
         def state(self, amount):
             self.value = amount
 
         def save(self):
             self.saved = self.value
 
-    counter = hub.entity(Counter, "a")
-    assert counter.add(2) is None
-    counter.signal("state", 40)
-    counter.add(2)
-    counter.signal("save")  # as a method of the handle, it writes a page
-    counter.add(1)
+    box = hub.entity(Box, "a")
+    assert box.add(2) is None
+    box.signal("state", 40)
+    box.add(2)
+    box.signal("save")  # as a method of the handle, it writes a page
+    box.add(1)
     hub.settle()
-    assert counter.state() == {"value": 43, "saved": 42}
+    state = box.state()
+    assert (state["value"], state["saved"]) == (43, 42)
     with pytest.raises(TypeError):
-        counter.add(1, 2)
+        box.add(1, 2)
 
 
 def test_a_run_on_a_virtual_clock_is_the_same_to_the_microsecond_when_operations_take_time():
     def run():
         clock = df.VirtualClock()
         with Kernel(":memory:", mode="kernel", clock=clock) as hub:
-
-            @hub.entity
-            def slow(context):
-                clock.advance(seconds=2)
-
+            hub.add_entity(lambda context: clock.advance(seconds=2), "slow")
             for _ in range(3):
                 hub.client.signal_entity(df.EntityId("slow", "x"), "work")
             hub.settle()
-            return hub.sql(
-                "select started, ended, epoch(run_time) from entity_operations order by seq"
-            ).fetchall()
+            query = "select started, ended, epoch(run_time) from entity_operations order by seq"
+            return hub.sql(query).fetchall()
 
     first = run()
     assert [row[2] for row in first] == [2, 2, 2]
