@@ -4,17 +4,13 @@ import pytest
 from pydantic_ai import Agent, ApprovalRequired, CallDeferred, RunContext
 
 import durablenb as df
-from tests.agents.scripts import Script, calls, says
+from tests.agents.scripts import Script, agent_of, calls, says_the_result, settle
 
 REFUND = calls(("refund", {"order": "A-17", "amount": 40}))
 
 
-def last_answer_of_a_tool(messages, info):
-    return says(str(messages[-1].parts[0].content))
-
-
 def clerk(answer=REFUND):
-    agent = Agent(Script(answer, last_answer_of_a_tool).model, name="clerk")
+    agent = agent_of(answer, says_the_result, name="clerk")
 
     @agent.tool_plain(requires_approval=True)
     def refund(order: str, amount: int) -> str:
@@ -35,8 +31,7 @@ def clerk(answer=REFUND):
 )
 def test_a_call_waits_for_approval(hub, payload, answer):
     handle = hub.start(hub.agent(clerk()), "refund")
-    while hub.step():
-        pass
+    settle(hub)
     assert str(handle.status().runtime_status) == "Running"
     handle.raise_event("approval.refund-0", payload)
     assert handle.result() == answer
@@ -46,8 +41,7 @@ def test_a_call_waits_for_approval(hub, payload, answer):
 def test_a_payload_that_decides_nothing_is_logged_and_the_wait_goes_on(hub):
     handle = hub.start(hub.agent(clerk()), "refund")
     handle.raise_event("approval.refund-0", "yes")
-    while hub.step():
-        pass
+    settle(hub)
     assert "approval.refund-0" in handle.logs()[0].message
     handle.raise_event("approval.refund-0", True)
     assert handle.result() == "40 for A-17"
@@ -62,7 +56,7 @@ def test_each_of_two_calls_has_its_own_decision(hub):
 
 
 def test_a_tool_may_ask_for_approval_itself(hub):
-    agent = Agent(Script(REFUND, last_answer_of_a_tool).model, name="clerk")
+    agent = agent_of(REFUND, says_the_result, name="clerk")
 
     @agent.tool
     def refund(ctx: RunContext, order: str, amount: int) -> str:
@@ -76,7 +70,7 @@ def test_a_tool_may_ask_for_approval_itself(hub):
 
 
 def test_the_result_of_an_external_tool_is_an_event(hub):
-    agent = Agent(Script(calls(("scan", {"page": 1})), last_answer_of_a_tool).model, name="clerk")
+    agent = agent_of(calls(("scan", {"page": 1})), says_the_result, name="clerk")
 
     @agent.tool_plain
     def scan(page: int) -> str:
@@ -96,13 +90,11 @@ def test_a_crash_while_it_waits_changes_nothing(hub):
 def test_what_waits_is_listed_with_its_arguments_and_decided(hub):
     two = calls(("refund", {"order": "a", "amount": 1}), ("refund", {"order": "b", "amount": 2}))
     handle = hub.start(hub.agent(clerk(two)), "refund")
-    while hub.step():
-        pass
+    settle(hub)
     first, second = handle.approvals()
     assert (first.tool, first.agent, first.args) == ("refund", "clerk", {"order": "a", "amount": 1})
     second.deny("Not b.")
-    while hub.step():
-        pass
+    settle(hub)
     assert [waiting.call_id for waiting in handle.approvals()] == ["refund-0"]
     first.approve({"order": "a", "amount": 5})
     assert handle.result() == "5 for a"
@@ -119,8 +111,7 @@ def test_a_replay_shows_the_awaits_of_the_orchestrator_not_those_of_the_library(
         return result.output
 
     handle = hub.start(main)
-    while hub.step():
-        pass
+    settle(hub)
     handle.approvals()[0].approve()
     assert handle.result() == "40 for A-17"
     trace = handle.replay().trace
@@ -134,10 +125,9 @@ def test_a_replay_shows_the_awaits_of_the_orchestrator_not_those_of_the_library(
 
 def test_what_waits_in_another_agent_is_listed_too(hub):
     asked = hub.agent(clerk())
-    script = Script(calls(("clerk", {"prompt": "refund"})), last_answer_of_a_tool)
+    script = Script(calls(("clerk", {"prompt": "refund"})), says_the_result)
     handle = hub.start(hub.agent(Agent(script.model, name="boss", tools=[asked.as_tool()])), "go")
-    while hub.step():
-        pass
+    settle(hub)
     (waiting,) = handle.approvals()
     assert waiting.instance_id != handle.id
     waiting.approve()

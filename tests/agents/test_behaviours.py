@@ -10,11 +10,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.toolsets import FunctionToolset
 
 import durablenb as df
-from tests.agents.scripts import Script, calls, says
-
-
-def agent_of(*answers, **options):
-    return Agent(Script(*answers).model, name="a", **options)
+from tests.agents.scripts import Script, agent_of, calls, says, says_the_result
 
 
 def run_in(hub, durable, *args, **options):
@@ -79,7 +75,7 @@ def test_a_limit_on_requests_holds(hub):
 
 
 def test_a_tool_that_reports_its_failure_tells_the_model(hub):
-    agent = agent_of(calls(("fail", {})), lambda messages, info: says(str(messages[-1].parts[0].content)))
+    agent = agent_of(calls(("fail", {})), says_the_result)
 
     @agent.tool_plain
     def fail() -> str:
@@ -103,8 +99,8 @@ def test_a_tools_context_has_the_run_but_not_the_conversation(hub):
 
 
 def test_two_agents_run_at_the_same_time(hub):
-    first = hub.agent(Agent(Script(says("1")).model, name="first"))
-    second = hub.agent(Agent(Script(says("2")).model, name="second"))
+    first = hub.agent(agent_of(says("1"), name="first"))
+    second = hub.agent(agent_of(says("2"), name="second"))
 
     @hub.orchestrator
     async def main(context):

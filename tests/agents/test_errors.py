@@ -11,7 +11,7 @@ from pydantic_ai.toolsets import FunctionToolset
 
 import durablenb as df
 from durablenb.notebook.still.failure import failure_table
-from tests.agents.scripts import Script, calls, says
+from tests.agents.scripts import Script, agent_of, calls, says, settle
 
 
 def test_without_an_agent_pydantic_ai_is_not_imported():
@@ -33,11 +33,11 @@ def test_an_agent_needs_a_name(hub):
 
 def test_a_tool_set_needs_an_id(hub):
     with pytest.raises(UserError, match="need to have a unique `id`"):
-        hub.agent(Agent(Script(says("x")).model, name="a", toolsets=[FunctionToolset()]))
+        hub.agent(agent_of(says("x"), name="a", toolsets=[FunctionToolset()]))
 
 
 def test_a_tool_cannot_be_named_model(hub):
-    agent = Agent(Script(says("x")).model, name="a")
+    agent = agent_of(says("x"))
     agent.tool_plain(lambda: 1, name="model")
     with pytest.raises(ValueError, match=r"the name 'a.model'.*Rename the tool"):
         hub.agent(agent)
@@ -47,7 +47,7 @@ def test_an_unknown_option_is_refused(hub):
     with pytest.raises(
         TypeError, match="model has the unknown option 'retries'; expected some of retry_options"
     ):
-        hub.agent(Agent(Script(says("x")).model, name="a"), model={"retries": 3})
+        hub.agent(agent_of(says("x")), model={"retries": 3})
 
 
 def test_a_model_that_fails_is_asked_again_as_its_policy_says():
@@ -60,9 +60,7 @@ def test_a_model_that_fails_is_asked_again_as_its_policy_says():
                 raise fails.pop()
             return says("at last")
 
-        durable = hub.agent(
-            Agent(Script(answer).model, name="a"), model={"retry_options": df.RetryOptions(1_000, 3)}
-        )
+        durable = hub.agent(agent_of(answer), model={"retry_options": df.RetryOptions(1_000, 3)})
         handle = hub.start(durable, "go")
         assert handle.result() == "at last"
         assert handle.replay().fits
@@ -95,7 +93,7 @@ def test_the_conversation_after_a_retry_is_whole(tmp_path):
 
 
 def test_a_model_that_fails_for_good_fails_the_run(hub):
-    durable = hub.agent(Agent(Script(RuntimeError("no such model")).model, name="a"))
+    durable = hub.agent(agent_of(RuntimeError("no such model")))
 
     @hub.orchestrator
     async def main(context):
@@ -108,7 +106,7 @@ def test_a_model_that_fails_for_good_fails_the_run(hub):
 
 
 def test_a_result_that_cannot_be_kept_is_named_and_not_retried(hub):
-    agent = Agent(Script(calls(("connect", {})), says("x")).model, name="a")
+    agent = agent_of(calls(("connect", {})), says("x"))
     tries = []
 
     @agent.tool_plain(metadata={"durablenb": {"retry_options": df.RetryOptions(1, 5)}})
@@ -123,23 +121,22 @@ def test_a_result_that_cannot_be_kept_is_named_and_not_retried(hub):
 
 def test_a_tool_that_is_not_registered_here_waits_for_its_code(tmp_path):
     path = tmp_path / "a.duckdb"
-    agent = Agent(Script(calls(("work", {})), says("done")).model, name="a")
+    agent = agent_of(calls(("work", {})), says("done"))
     agent.tool_plain(lambda: "worked", name="work")
     with df.TaskHub(path, mode="kernel") as hub:
         hub.start(hub.agent(agent), "go", instance_id="x")
         while hub.sql("select 1 from activities where name = 'a.work'").fetchall() == []:
             hub.step()
     with df.TaskHub(path, mode="kernel") as hub:
-        hub.agent(Agent(Script(says("x")).model, name="a"))
-        while hub.step():
-            pass
+        hub.agent(agent_of(says("x")))
+        settle(hub)
         assert str(hub.handle("x").status().runtime_status) == "Running"
         hub.agent(agent)
         assert hub.handle("x").result() == "done"
 
 
 def test_a_tool_set_of_one_run_is_refused(hub):
-    durable = hub.agent(Agent(Script(says("x")).model, name="a"))
+    durable = hub.agent(agent_of(says("x")))
 
     @hub.orchestrator
     async def main(context):
@@ -154,7 +151,7 @@ def slow_reader(instructions="Read all pages.", description="Look at a page of t
         return f"page {page}"
 
     look.__doc__ = description
-    agent = Agent(Script(calls(("look", {"page": 1})), says("done")).model, name="reader")
+    agent = agent_of(calls(("look", {"page": 1})), says("done"), name="reader")
     agent.instructions(lambda: instructions)
     agent.tool_plain(look, requires_approval=True)
     return agent
@@ -178,8 +175,7 @@ def slow_reader(instructions="Read all pages.", description="Look at a page of t
 def test_a_changed_agent_is_told_by_what_changed_and_the_advice_works(tmp_path, changed, words):
     with df.TaskHub(tmp_path / "a.duckdb", mode="kernel") as hub:
         hub.start(hub.agent(slow_reader()), "go", instance_id="x")
-        while hub.step():
-            pass
+        settle(hub)
     with df.TaskHub(tmp_path / "a.duckdb", mode="kernel") as hub:
         hub.agent(slow_reader(**changed))
         handle = hub.handle("x")
@@ -189,8 +185,7 @@ def test_a_changed_agent_is_told_by_what_changed_and_the_advice_works(tmp_path, 
         assert "hub.agent(agent, name=...)" in str(caught.value)
         assert "handle.restart()" in str(caught.value)
         again = handle.restart()
-        while hub.step():
-            pass
+        settle(hub)
         again.approvals()[0].approve()
         assert again.result() == "done"
         hub.agent(slow_reader())
@@ -199,7 +194,7 @@ def test_a_changed_agent_is_told_by_what_changed_and_the_advice_works(tmp_path, 
 
 @pytest.mark.parametrize("is_direct", [True, False])
 def test_a_failing_tool_is_shown_by_its_name_and_its_line_without_pydantic_ai(hub, is_direct):
-    agent = Agent(Script(calls(("look", {})), says("done")).model, name="reader")
+    agent = agent_of(calls(("look", {})), says("done"), name="reader")
 
     @agent.tool_plain
     def look() -> str:
@@ -227,7 +222,7 @@ def test_a_failing_tool_is_shown_by_its_name_and_its_line_without_pydantic_ai(hu
 
 
 def test_an_error_of_pydantic_ai_itself_keeps_its_traceback(hub):
-    durable = hub.agent(Agent(Script(calls(("nothing", {}))).model, name="reader"))
+    durable = hub.agent(agent_of(calls(("nothing", {})), name="reader"))
     handle = hub.start(durable, "go")
     with pytest.raises(df.TaskFailedError):
         handle.result()

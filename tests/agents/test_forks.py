@@ -5,7 +5,7 @@ from pydantic_ai import Agent, ModelRetry, ToolFailed
 from pydantic_ai.messages import TextPart, ToolCallPart, UserPromptPart
 
 import durablenb as df
-from tests.agents.scripts import Script, calls, says
+from tests.agents.scripts import Script, agent_of, calls, says, settle
 
 
 def last_answer_of_a_tool(messages, info):
@@ -14,7 +14,7 @@ def last_answer_of_a_tool(messages, info):
 
 @pytest.fixture
 def handle(hub):
-    agent = Agent(Script(calls(("look", {"city": "Oslo"})), last_answer_of_a_tool).model, name="guide")
+    agent = agent_of(calls(("look", {"city": "Oslo"})), last_answer_of_a_tool, name="guide")
 
     @agent.tool_plain
     def look(city: str) -> str:
@@ -48,7 +48,7 @@ def test_a_fork_of_an_agent_has_other_answers_or_another_input(handle, variant, 
 
 @pytest.mark.parametrize("raised", [ToolFailed("closed"), ModelRetry("Ask for a city.")], ids=str)
 def test_a_tool_that_reported_a_failure_has_a_result_in_the_fork(hub, raised):
-    agent = Agent(Script(calls(("look", {})), last_answer_of_a_tool).model, name="guide")
+    agent = agent_of(calls(("look", {})), last_answer_of_a_tool, name="guide")
 
     @agent.tool_plain
     def look() -> str:
@@ -82,8 +82,7 @@ def test_a_prompt_in_the_middle_is_edited_by_the_event_that_brought_it(hub):
     handle = hub.start(chat)
     for prompt in ("a", "b", "c"):
         handle.raise_event("Say", prompt)
-        while hub.step():  # the answer comes before the next prompt
-            pass
+        settle(hub)  # the answer comes before the next prompt
     assert handle.result() == "three"
     said = [event for event in handle.history() if type(event).__name__ == "EventRaised"]
     fork = handle.fork(results={said[1].event_id: "B"})

@@ -5,19 +5,11 @@ import time
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, RunContext
+from pydantic_ai import RunContext
 
 import durablenb as df
 from durablenb.agents.stable_json import stable_json
-from tests.agents.scripts import Script, calls, says
-
-
-def last_answer_of_a_tool(messages, info):
-    return says(str(messages[-1].parts[0].content))
-
-
-def agent_of(*answers, **options):
-    return Agent(Script(*answers).model, name="a", **options)
+from tests.agents.scripts import agent_of, calls, says
 
 
 def test_a_tool_is_retried_by_its_own_policy_or_by_that_of_all_tools():

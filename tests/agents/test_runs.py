@@ -8,7 +8,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.toolsets import FunctionToolset
 
 import durablenb as df
-from tests.agents.scripts import Script, calls, says
+from tests.agents.scripts import Script, agent_of, calls, says, says_the_result
 
 
 def activities(hub, handle):
@@ -64,7 +64,7 @@ def test_tools_of_one_turn_run_at_the_same_time():
     import threading
 
     both = threading.Barrier(2, timeout=5)
-    agent = Agent(Script(calls(("left", {}), ("right", {})), says("met")).model, name="meeting")
+    agent = agent_of(calls(("left", {}), ("right", {})), says("met"), name="meeting")
 
     @agent.tool_plain
     def left() -> str:
@@ -142,7 +142,7 @@ def test_a_tool_that_asks_for_another_try_gets_one(hub):
 
 @pytest.mark.parametrize(("returned", "read"), [(None, None), (float("nan"), None), ([None], [None])])
 def test_a_tool_may_return_nothing(hub, returned, read):
-    script = Script(calls(("look", {})), lambda messages, info: says(str(messages[-1].parts[0].content)))
+    script = Script(calls(("look", {})), says_the_result)
     agent = Agent(script.model, name="a")
 
     @agent.tool_plain
@@ -221,7 +221,7 @@ def test_a_conversation_continues_in_another_orchestration(hub):
 
 
 def test_another_agent_is_asked_in_a_sub_orchestration(hub):
-    facts = hub.agent(Agent(Script(says("4810 m")).model, name="facts", description="Knows heights."))
+    facts = hub.agent(agent_of(says("4810 m"), name="facts", description="Knows heights."))
     script = Script(
         calls(("facts", {"prompt": "Mont Blanc"})), lambda messages, info: says(messages[-1].parts[0].content)
     )
@@ -253,7 +253,7 @@ def test_tools_of_tool_sets_have_the_tool_sets_name(hub):
 
 
 def test_a_tool_may_run_in_the_orchestrator_and_call_it(hub):
-    agent = Agent(Script(calls(("nap", {})), says("rested")).model, name="sleepy")
+    agent = agent_of(calls(("nap", {})), says("rested"), name="sleepy")
 
     @agent.tool_plain(metadata={"durablenb": False})
     async def nap() -> str:
