@@ -1,7 +1,6 @@
 """One Dask cluster for the tests of a module: two processes with two threads each."""
 
 import sys
-import time
 
 import cloudpickle
 import dask
@@ -36,14 +35,6 @@ def client(cluster):
     with Client(cluster, set_as_default=False) as made:
         made.wait_for_workers(2, timeout=60)
         yield made
-
-
-def until(is_so, seconds=60.0):
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, "it never was so"
-        time.sleep(0.01)
 
 
 def kept_tasks(client):

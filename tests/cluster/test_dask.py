@@ -17,8 +17,9 @@ from distributed import Client, Nanny
 
 import durablenb as df
 from durablenb.cluster.dask_scheduler import ANNOTATION, TOPIC, CallKeeper
-from tests.cluster.conftest import kept_tasks, until
+from tests.cluster.conftest import kept_tasks
 from tests.notebook.reading import text_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("alone")
 

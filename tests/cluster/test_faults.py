@@ -14,8 +14,9 @@ from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
 
 import durablenb as df
-from tests.cluster.conftest import kept_tasks, until
+from tests.cluster.conftest import kept_tasks
 from tests.cluster.hub_process import open_hub
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("alone")
 

@@ -7,7 +7,7 @@ import pytest
 
 import durablenb as df
 from durablenb.values.payload_files import PayloadFolder
-from tests.cluster.conftest import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("alone")
 

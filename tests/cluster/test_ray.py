@@ -18,7 +18,7 @@ import ray
 
 import durablenb as df
 from durablenb.cluster.sent_parts import SentParts
-from tests.cluster.conftest import until
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

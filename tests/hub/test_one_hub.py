@@ -16,6 +16,7 @@ import durablenb as df
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.hub.hub import Hub
 from tests.notebook.reading import page_of
+from tests.waiting import until
 
 KINDS = ("open", "file", "served")
 ORDER, SHOP = "order-7", "sale-1"
@@ -60,10 +61,7 @@ def fill(hub: df.TaskHub) -> None:
     hub.start("shop", "tea", instance_id=SHOP, tags={"team": "a"}).wait()
     hub.start("shop", "gold", instance_id="broken").wait()
     hub.start("approval", instance_id=ORDER)
-    for _ in range(1_000):
-        if hub.handle(ORDER).status().custom_status:
-            return
-    raise AssertionError("it never asked")
+    until(lambda: hub.handle(ORDER).status().custom_status)
 
 
 @pytest.fixture(scope="module")
@@ -474,13 +472,6 @@ def test_past_generations_are_purged_the_same_way(fresh: dict[str, Hub], kind: s
     assert asyncio.run(asked()) == 4
 
 
-def until(is_there: Callable[[], bool]) -> None:
-    for _ in range(1_000):
-        if is_there():
-            return
-    raise AssertionError("it never came")
-
-
 @pytest.mark.parametrize("kind", ["open", "served"])
 def test_an_instance_is_forked_the_same_way(fresh: dict[str, Hub], kind: str) -> None:
     hub = fresh[kind]
@@ -531,7 +522,8 @@ def test_children_are_left_or_taken_along_as_is_said(fresh: dict[str, Hub], kind
 
     for name in ("one", "two"):
         hub.start("parent", instance_id=name)
-        until_there(hub, f"{name}-child")
+        child = df.Handle(hub, f"{name}-child")
+        until(lambda child=child: child.status().custom_status)
     hub.handle("one").terminate("alone", recursive=False)
     hub.handle("two").terminate("together")
     assert str(there.handle("one").wait(20).runtime_status) == "Terminated"
@@ -547,13 +539,6 @@ def test_children_are_left_or_taken_along_as_is_said(fresh: dict[str, Hub], kind
         hub.client.purge_instance_history_by()
 
 
-def until_there(hub: Hub, instance_id: str) -> None:
-    for _ in range(1_000):
-        if df.Handle(hub, instance_id).status().custom_status:
-            return
-    raise AssertionError(f"{instance_id} never began")
-
-
 @pytest.mark.parametrize("kind", ["open", "served"])
 def test_entities_are_signalled_the_same_way(fresh: dict[str, Hub], kind: str) -> None:
     hub = fresh[kind]
@@ -561,10 +546,7 @@ def test_entities_are_signalled_the_same_way(fresh: dict[str, Hub], kind: str) -
     counter.add(3)
     counter.signal("add", 4)
     counter.signal("add", 100, at=datetime.now(UTC) + timedelta(days=1))
-    for _ in range(1_000):
-        if (counter.state() or {}).get("value") == 7:
-            break
-    assert counter.state() == {"value": 7}
+    until(lambda: counter.state() == {"value": 7})
     assert "To do: 1 operation" in page_of(counter).text
     with pytest.raises(df.FunctionNotFoundError):
         hub.entity("nothing", "a").add(1)
