@@ -19,6 +19,13 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 WAYS = [(mode, durability) for mode in ("threads", "kernel") for durability in ("strict", "pipelined")]
 
 
+def fan_out(hub: df.TaskHub) -> None:
+    @hub.orchestrator
+    def fan_out(context):
+        words = context.get_input()
+        return (yield context.task_all([context.call_activity("ask", word) for word in words]))
+
+
 @pytest.fixture
 def clock() -> df.VirtualClock:
     return df.VirtualClock()
@@ -27,12 +34,14 @@ def clock() -> df.VirtualClock:
 @pytest.fixture(params=["threads", "kernel"])
 def hub(request, clock):
     with df.TaskHub(":memory:", clock=clock, mode=request.param) as hub:
+        fan_out(hub)
         yield hub
 
 
 @pytest.fixture
 def kernel(clock):
     with df.TaskHub(":memory:", clock=clock, mode="kernel") as hub:
+        fan_out(hub)
         yield hub
 
 
@@ -45,6 +54,7 @@ def still_clock() -> df.VirtualClock:
 @pytest.fixture
 def still(still_clock):
     with df.TaskHub(":memory:", clock=still_clock) as hub:
+        fan_out(hub)
         yield hub
 
 
@@ -75,13 +85,6 @@ def add_diary(hub: df.TaskHub, clock: df.VirtualClock, **limits: Any) -> Diary:
     diary = Diary(clock)
     hub.add_activity(diary, "ask", queue=df.Queue("openai", **limits))
     return diary
-
-
-def fan_out(hub: df.TaskHub) -> None:
-    @hub.orchestrator
-    def fan_out(context):
-        words = context.get_input()
-        return (yield context.task_all([context.call_activity("ask", word) for word in words]))
 
 
 @pytest.mark.parametrize(("mode", "durability"), WAYS)
@@ -206,7 +209,6 @@ def test_several_activities_share_a_queue_and_two_hubs_do_not():
 
 def test_an_instance_with_many_calls_does_not_starve_another_one(hub, clock):
     ask = add_diary(hub, clock, rate=(2, MINUTE))
-    fan_out(hub)
     many, few = (
         hub.start("fan_out", words, start_at=NEW_YEAR + timedelta(seconds=1))
         for words in (["many"] * 50, ["few"] * 3)
@@ -319,7 +321,6 @@ def test_each_attempt_of_a_retried_call_counts_for_the_rate(kernel, clock):
 def test_a_remembered_result_takes_no_place(kernel, clock):
     queue = df.Queue("openai", rate=(1, MINUTE))
     kernel.add_activity(lambda word: word, "ask", queue=queue, cache=True)
-    fan_out(kernel)
     kernel.run("fan_out", ["a"])
     assert kernel.run("fan_out", ["a", "b", "a"]) == ["a", "b", "a"]
     assert clock.now() == NEW_YEAR + MINUTE, "only b waited for a place"
@@ -327,7 +328,6 @@ def test_a_remembered_result_takes_no_place(kernel, clock):
 
 def test_the_places_of_terminated_instances_are_free_again(hub, clock):
     add_diary(hub, clock, concurrency=1, rate=(1, MINUTE))
-    fan_out(hub)
     first = hub.start("fan_out", ["first"] * 100, start_at=NEW_YEAR + MINUTE)
     second = hub.start("fan_out", ["second"] * 2, start_at=NEW_YEAR + MINUTE)
     second.result(timeout=20)
@@ -362,7 +362,6 @@ def test_a_call_that_runs_when_its_instance_is_terminated_frees_its_place():
 
 def test_other_limits_hold_at_once_for_calls_that_wait(still, still_clock):
     ask = add_diary(still, still_clock, rate=(1, MINUTE))
-    fan_out(still)
     handle = still.start("fan_out", ["a", "b", "c", "d"])
     _until(lambda: len(ask.begun) == 1, still)
     still.add_activity(ask, "ask", queue=df.Queue("openai", rate=(2, MINUTE)))
@@ -475,7 +474,6 @@ def test_the_live_view_of_a_hub_shows_its_queues_as_they_change(still, still_clo
     view = still.watch().list
     assert view.queues == b""
     ask = add_diary(still, still_clock, rate=(1, MINUTE))
-    fan_out(still)
     handle = still.start("fan_out", ["a", "b"])
     _until(lambda: len(ask.begun) == 1 and still.queues[0].waiting == 1, still)
     view.refresh()
@@ -491,7 +489,6 @@ def test_the_live_view_of_a_hub_shows_its_queues_as_they_change(still, still_clo
 
 def test_a_served_hub_shows_its_queues(still, still_clock):
     ask = add_diary(still, still_clock, rate=(1, MINUTE))
-    fan_out(still)
     server = still.serve(port=0, sql=True)
     with df.TaskHub.connect(server.url, key=server.key) as remote:
         handle = remote.start("fan_out", ["a", "b"], priority=-3)

@@ -47,7 +47,6 @@ def handle():
     [
         ({"#1": "silver"}, "found silver"),
         ({"#1": ValueError("closed")}, "found closed"),
-        ({"#0": "nothing to look for"}, "nothing to look for"),
         ({"#0": [{"part_kind": "text", "content": "parts"}]}, "parts"),
         ({"#0": {"parts": [{"part_kind": "text", "content": "whole"}]}}, "whole"),
     ],

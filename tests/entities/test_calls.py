@@ -122,13 +122,6 @@ def test_it_names_the_operation_in_an_execution_that_began_when_it_did(counting,
     assert counting.replay(handle, catching).fits
 
 
-def test_an_entity_goes_on_after_a_failure(counting):
-    for operation, value in [("add", 2), ("fail", "no"), ("add", 3)]:
-        counting.client.signal_entity(A, operation, value)
-    counting.settle()
-    assert counting.entity_state(A) == 5
-
-
 def test_an_entity_signals_another_one_and_starts_orchestrations(counting):
     counting.client.signal_entity(A, "signal", 4)
     assert call(counting, "start", "by-name") == "by-name"
@@ -149,19 +142,6 @@ def test_an_orchestration_that_is_open_is_not_started_again_by_an_entity(countin
     first.raise_event("go", 1)
     assert first.result() == 1
     assert "OrchestrationStarted" not in kinds(counting, A)
-
-
-def test_an_entity_may_signal_itself(counting):
-    @counting.entity
-    def down(context):
-        left = context.get_input()
-        context.set_state(context.get_state(lambda: 0) + 1)
-        if left:
-            context.signal_entity(context.entity_id, "tick", left - 1)
-
-    counting.client.signal_entity(df.EntityId("down", "x"), "tick", 5)
-    counting.settle()
-    assert counting.entity_state(df.EntityId("down", "x")) == 6
 
 
 def test_signals_that_are_sent_for_later_come_when_they_are_due(counting):

@@ -7,11 +7,7 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.core.ports.store import Record
-from durablenb.model.events import LockEnqueued, LockTaken, OperationEnqueued
-from durablenb.store.duckdb_store import DuckStore
-from tests.entities.conftest import Kernel
-from tests.store.scribe import BEGINNING, OWNER
+from tests.store.scribe import BEGINNING
 
 A, B = df.EntityId("Counter", "a"), df.EntityId("Counter", "b")
 
@@ -135,28 +131,6 @@ def test_what_is_left_of_deleted_entities_is_cleared_away_and_only_that(counting
     add(counting, B, 7)
     counting.settle()
     assert counting.entity_state(B) == 7
-
-
-def test_a_lock_whose_orchestration_is_gone_is_released_when_the_hub_is_opened(tmp_path):
-    path = tmp_path / "hub.duckdb"
-    store = DuckStore(path)
-    events = [
-        LockEnqueued(1, BEGINNING, OWNER, ("@counter@a",)),
-        LockTaken(2, BEGINNING, 1),
-        OperationEnqueued(3, BEGINNING, "add", "5"),
-    ]
-    store.append([Record(n + 1, "@counter@a", "f" * 16, event) for n, event in enumerate(events)])
-    store.close()
-    with Kernel(path, mode="kernel", clock=df.VirtualClock()) as hub:
-
-        @hub.entity(name="Counter")
-        def counter(context):
-            context.set_state(context.get_input())
-
-        hub.settle()
-        assert hub.entity_state(A) == 5
-        assert hub.client.clean_entity_storage() == df.CleanEntityStorageResult(0, 0)
-        assert hub.sql("select status from entity_locks").fetchall() == [("Released",)]
 
 
 def test_clearing_away_does_not_touch_a_lock_that_is_held_and_entities_are_no_instances(counting):

@@ -52,18 +52,6 @@ def test_the_context_says_which_operation_of_which_entity_it_is_for(hub):
     ]
 
 
-@pytest.mark.parametrize("state", [0, "", False, [], {}, 0.0])
-def test_a_false_state_is_a_state(hub, state):
-    @hub.entity
-    def counter(context):
-        if context.operation_name == "set":
-            context.set_state(state)
-        return context.get_state(lambda: "new")
-
-    assert ask(hub, ("set",), ("get",)) == [state, state]
-    assert hub.entity_state(A) == state
-
-
 def test_an_initial_state_is_kept_once_it_is_set(hub):
     @hub.entity
     def counter(context):
@@ -76,33 +64,6 @@ def test_an_initial_state_is_kept_once_it_is_set(hub):
     assert hub.client.read_entity_state(A) == df.EntityStateResponse(False)
     ask(hub, ("set",))
     assert hub.client.read_entity_state(A) == df.EntityStateResponse(True, 0)
-
-
-def test_a_change_inside_of_the_state_counts(hub):
-    @hub.entity
-    def counter(context):
-        if context.operation_name == "begin":
-            context.set_state([])
-        else:
-            context.get_state().append(context.get_input())
-
-    ask(hub, ("begin",), ("add", 1), ("add", 2))
-    assert hub.entity_state(A) == [1, 2]
-
-
-def test_deleting_and_making_anew(hub):
-    @hub.entity
-    def counter(context):
-        if context.operation_name == "del":
-            context.destruct_on_exit()
-            return None
-        context.set_state(context.get_state(lambda: 0) + 1)
-        return context.get_state()
-
-    assert ask(hub, ("add",), ("add",), ("del",)) == [1, 2, None]
-    assert hub.client.read_entity_state(A) == df.EntityStateResponse(False)
-    assert hub.entity_state(A) is None
-    assert ask(hub, ("add",)) == [1]
 
 
 class Counter:
