@@ -16,76 +16,81 @@ WORKER = """
 import asyncio, sys, time
 import durablenb as df
 
-LAST = "select done from activity_attempts where attempt = ? and done = checkpoint::double"
+ON_DISK = '''select count(*) from activity_attempts
+    where attempt = ? and done = checkpoint::double and done % 10 = 0'''
 
-hub = df.TaskHub(sys.argv[1], executor=sys.argv[2])
+hub = df.TaskHub(sys.argv[1])
 
-@hub.activity
-DEFINE work(limit: int, activity: df.ActivityContext):
+def tens(limit, activity):
     begin = activity.last_checkpoint or 0
     print(activity.attempt, begin, activity.key, flush=True)
     for n in range(begin + 1, limit + 1):
         activity.checkpoint(n)
         activity.progress(n, limit)
         if n % 10 == 0 and n < limit:
-            print("reached", n, flush=True)
-            PAUSE
+            yield n
+
+@hub.activity
+def thread(limit: int, activity: df.ActivityContext):
+    begin = activity.last_checkpoint
+    for _ in tens(limit, activity):
+        time.sleep(600)
+    return [activity.attempt, begin]
+
+@hub.activity(executor="processes")
+def process(limit: int, activity: df.ActivityContext):
+    begin = activity.last_checkpoint
+    for _ in tens(limit, activity):
+        time.sleep(600)
+    return [activity.attempt, begin]
+
+@hub.activity
+async def coroutine(limit: int, activity: df.ActivityContext):
+    begin = activity.last_checkpoint
+    for _ in tens(limit, activity):
+        await asyncio.sleep(600)
     return [activity.attempt, begin]
 
 @hub.orchestrator
 def main(context):
-    return (yield context.call_activity(work, 25))
+    calls = [context.call_activity(name, 25) for name in ("thread", "process", "coroutine")]
+    return (yield context.task_all(calls))
 
 handle = hub.start(main, instance_id="one", if_exists="attach")
-if sys.argv[3] != "end":
-    while True:
+if sys.argv[2] != "end":
+    while hub.sql(ON_DISK, params=[int(sys.argv[2])]).fetchall() != [(3,)]:
         time.sleep(0.01)
-        known = hub.sql(LAST, params=[int(sys.argv[3])]).fetchall()
-        if known and known[0][0] % 10 == 0:
-            print("on disk", flush=True)
-            time.sleep(600)
+    print("on disk", flush=True)
+    time.sleep(600)
 print(handle.result())
 """
 
 
-def begun(path):
-    """The number, the checkpoint and the key that each try printed when it began."""
+def begun(path, name):
+    """The number, the checkpoint and the key that each try of an activity printed when it began."""
     with df.open_history(path) as file:
-        messages = [line.message for line in file.handle("one").logs()]
-    return [message.split() for message in messages if "reached" not in message]
+        return [line.message.split() for line in file.handle("one").logs(name=name)]
 
 
-@pytest.mark.parametrize("executor", ["threads", "processes", "asyncio"])
-def test_after_a_kill_the_next_try_has_the_next_number_the_checkpoint_and_the_same_key(tmp_path, executor):
-    is_async = executor == "asyncio"
-    program = WORKER.replace("PAUSE", "await asyncio.sleep(600)" if is_async else "time.sleep(600)")
-    program = program.replace("DEFINE", "async def" if is_async else "def")
-    executor = "threads" if is_async else executor
+@pytest.mark.timeout(300)
+def test_after_a_kill_the_next_try_has_the_next_number_the_checkpoint_and_the_same_key(tmp_path):
     path, script = tmp_path / "hub.duckdb", tmp_path / "worker.py"
-    script.write_text(program)
-
-    def kill(attempt):
-        """Kills the process once that try has a checkpoint at a multiple of ten."""
-        with subprocess.Popen(
-            [sys.executable, str(script), str(path), executor, attempt], stdout=subprocess.PIPE, text=True
-        ) as process:
+    script.write_text(WORKER)
+    program = [sys.executable, str(script), str(path)]
+    for attempt in ("1", "2"):  # is killed once the tries have a checkpoint at a multiple of ten
+        with subprocess.Popen([*program, attempt], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith("on disk"):
-                    os.kill(process.pid, signal.SIGKILL)
-                    return
-
-    kill("1")
-    kill("2")
+            assert "on disk\n" in process.stdout
+            os.kill(process.pid, signal.SIGKILL)
     with df.open_history(path) as file:
-        query = "select attempt, retry, done, total, checkpoint from activity_attempts order by attempt"
+        query = "select distinct attempt, retry, done, total, checkpoint from activity_attempts order by all"
         assert file.sql(query).fetchall() == [(1, 1, 10.0, 25.0, "10"), (2, 1, 20.0, 25.0, "20")]
-    last = subprocess.run(
-        [sys.executable, str(script), str(path), executor, "end"], capture_output=True, text=True, check=True
-    )
-    assert last.stdout.strip() == "[3, 20]"
-    assert [line[:2] for line in begun(path)] == [["1", "0"], ["2", "10"], ["3", "20"]]
-    assert len({key for _, _, key in begun(path)}) == 1
+    last = subprocess.run([*program, "end"], capture_output=True, text=True, check=True)
+    assert last.stdout.strip() == "[[3, 20], [3, 20], [3, 20]]"
+    for name in ("thread", "process", "coroutine"):
+        tries = begun(path, name)
+        assert [line[:2] for line in tries] == [["1", "0"], ["2", "10"], ["3", "20"]]
+        assert len({key for _, _, key in tries}) == 1
 
 
 def test_a_retry_gets_the_checkpoint_of_the_last_try_that_made_one(called):

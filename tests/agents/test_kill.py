@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
+import pytest
 from pydantic_ai import Agent
 from pydantic_ai.models.function import FunctionModel
 
@@ -13,9 +15,10 @@ import durablenb as df
 from tests.agents.scripts import Script, calls, says
 
 PROGRAM = """
-import os, sys, time
+import asyncio, os, sys, time
 import durablenb as df
 from pydantic_ai import Agent
+from pydantic_ai.models.function import FunctionModel
 from tests.agents.scripts import Script, calls, says
 
 script = Script(calls(("first", {})), calls(("second", {})), says("done"))
@@ -31,23 +34,48 @@ def second() -> str:
     os.write(1, f"second {len(script.requests)}\\n".encode())
     time.sleep(600)
 
-hub = df.TaskHub(sys.argv[1])
-hub.start(hub.agent(agent), "go", instance_id="x").result()
+async def answer(messages, info):
+    yield "It is "
+    await asyncio.sleep(600)
+
+async def main():
+    hub = df.TaskHub(sys.argv[1])
+    hub.start(hub.agent(agent), "go", instance_id="tools")
+    streaming = hub.agent(Agent(FunctionModel(stream_function=answer), name="a"), stream=True)
+    async for piece in hub.start(streaming, "?", instance_id="stream").stream():
+        os.write(1, f"{piece}\\n".encode())
+
+asyncio.run(main())
 """
 
 
-def test_after_a_kill_inside_the_second_tool_no_answer_is_requested_again(tmp_path):
-    path, program = tmp_path / "agents.duckdb", tmp_path / "program.py"
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A hub that was killed inside a second tool of one agent, and within a stream of another."""
+    folder = tmp_path_factory.mktemp("killed")
+    program = folder / "program.py"
     program.write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
-        [sys.executable, str(program), str(path)], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, str(program), str(folder / "agents.duckdb")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline().strip() for _ in range(2)]
+        lines = {process.stdout.readline() for _ in range(3)}
         os.kill(process.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
-    assert lines == ["first", "second 2"]
+    assert lines == {"first\n", "second 2\n", "It is \n"}
+    return folder
 
+
+@pytest.fixture
+def path(killed, tmp_path):
+    shutil.copytree(killed, tmp_path / "copy")
+    return tmp_path / "copy" / "agents.duckdb"
+
+
+def test_after_a_kill_inside_the_second_tool_no_answer_is_requested_again(path):
     script, ran = Script(calls(("first", {})), calls(("second", {})), says("done")), []
     agent = Agent(script.model, name="worker")
 
@@ -63,45 +91,15 @@ def test_after_a_kill_inside_the_second_tool_no_answer_is_requested_again(tmp_pa
 
     with df.TaskHub(path) as hub:
         hub.agent(agent)
-        assert hub.handle("x").result(20) == "done"
-        assert hub.handle("x").replay().fits
+        handle = hub.handle("tools")
+        assert handle.result(20) == "done"
+        assert handle.replay().fits
     assert ran == ["second"]
     assert script.turns == [2]
     assert [part.content for part in script.requests[0][2].parts] == ["one"]
 
 
-STREAMING = """
-import asyncio, os, sys
-import durablenb as df
-from pydantic_ai import Agent
-from pydantic_ai.models.function import FunctionModel
-
-async def answer(messages, info):
-    yield "It is "
-    await asyncio.sleep(600)
-
-async def main():
-    hub = df.TaskHub(sys.argv[1])
-    agent = Agent(FunctionModel(stream_function=answer), name="a")
-    handle = hub.start(hub.agent(agent, stream=True), "?", instance_id="x")
-    async for piece in handle.stream():
-        os.write(1, f"{piece}\\n".encode())
-
-asyncio.run(main())
-"""
-
-
-def test_after_a_kill_within_a_stream_a_new_one_has_the_whole_answer(tmp_path):
-    path, program = tmp_path / "agents.duckdb", tmp_path / "program.py"
-    program.write_text(STREAMING)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(
-        [sys.executable, str(program), str(path)], stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "It is \n"
-        os.kill(process.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
-
+def test_after_a_kill_within_a_stream_a_new_one_has_the_whole_answer(path):
     async def answer(messages, info):
         yield "It is "
         yield "21."
@@ -111,9 +109,10 @@ def test_after_a_kill_within_a_stream_a_new_one_has_the_whole_answer(tmp_path):
 
     async def main():
         with df.TaskHub(path) as hub:
-            reading = asyncio.create_task(read(hub.handle("x")))
+            handle = hub.handle("stream")
+            reading = asyncio.create_task(read(handle))
             await asyncio.sleep(0)
             hub.agent(Agent(FunctionModel(stream_function=answer), name="a"), stream=True)
-            return await reading, await hub.handle("x")
+            return await reading, await handle
 
     assert asyncio.run(main()) == ("It is 21.", "It is 21.")

@@ -30,7 +30,7 @@ def bytes_of(turns):
 
 
 def test_a_conversation_of_n_turns_takes_n_times_the_bytes_of_one():
-    few, more, many = bytes_of(4), bytes_of(8), bytes_of(16)
+    few, more, many = bytes_of(3), bytes_of(6), bytes_of(12)
     assert many - more < 2.1 * (more - few)
 
 
@@ -50,7 +50,7 @@ def test_each_message_is_hashed_once_in_the_orchestrator(hub, monkeypatch, is_re
         hashed.append(message)
         return original(before, message)
 
-    _, agent = reader(10)
+    _, agent = reader(6)
     durable = hub.agent(agent)
     if is_replayed:
         handle = hub.start(durable, "Read.")
@@ -60,7 +60,7 @@ def test_each_message_is_hashed_once_in_the_orchestrator(hub, monkeypatch, is_re
     else:
         monkeypatch.setattr(conversations, "_hash", hash_)
         assert hub.run(durable, "Read.") == "done"
-    requests, answers = 10, 10
+    requests, answers = 6, 6
     assert len(hashed) <= requests + 2 * answers  # an answer as it came, and as the run passes it on
 
 

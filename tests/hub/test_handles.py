@@ -42,10 +42,10 @@ def register(hub: df.TaskHub) -> None:
 
 
 @pytest.fixture(params=["threads", "kernel", "served"])
-def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
+def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
     """A hub with threads, one that works in the caller's thread, and a served one as seen from elsewhere."""
     mode = "kernel" if request.param == "kernel" else "threads"
-    with df.TaskHub(tmp_path / "flows.duckdb", mode=mode) as opened:
+    with df.TaskHub(":memory:", mode=mode) as opened:
         register(opened)
         if request.param != "served":
             yield opened

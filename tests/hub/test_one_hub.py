@@ -76,9 +76,9 @@ def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Hub]]:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[dict[str, Hub]]:
+def fresh() -> Iterator[dict[str, Hub]]:
     """A hub and its served twin, to be changed."""
-    with df.TaskHub(tmp_path / "flows.duckdb") as hub, hub.serve(port=0) as server:
+    with df.TaskHub(":memory:") as hub, hub.serve(port=0) as server:
         fill(hub)
         remote = df.TaskHub.connect(server.url, key=server.key)
         yield {"open": hub, "served": remote}
