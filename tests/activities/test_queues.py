@@ -474,6 +474,8 @@ def test_the_live_view_of_a_hub_shows_its_queues_as_they_change(still, still_clo
     view = still.watch().list
     assert view.queues == b""
     ask = add_diary(still, still_clock, rate=(1, MINUTE))
+    view.refresh()
+    assert b"no calls" in view.queues
     handle = still.start("fan_out", ["a", "b"])
     _until(lambda: len(ask.begun) == 1 and still.queues[0].waiting == 1, still)
     view.refresh()
