@@ -22,10 +22,9 @@ from durablenb.engine.committer import Committer
 from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.effects import Effects
 from durablenb.engine.entities import Entities
-from durablenb.engine.executions import Executions
 from durablenb.engine.forks import Forks
 from durablenb.engine.imports import Imports
-from durablenb.engine.instances import Instances
+from durablenb.engine.instances import Executions, Instances
 from durablenb.engine.orchestration_executor import OrchestrationExecutor
 from durablenb.engine.retention import Retention
 from durablenb.engine.rewinds import Rewinds

@@ -359,7 +359,7 @@ def test_an_interrupt_ends_it_without_a_traceback(run, closed, monkeypatch):
     def interrupted(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("durablenb.cli.reading.open_history", interrupted)
+    monkeypatch.setattr("durablenb.cli.commands.open_history", interrupted)
     assert refused(run("ls", closed)) == "durablenb: interrupted"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +12,6 @@ import duckdb
 
 from durablenb.analysis.calls import Call
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, Join, NodeKey
-from durablenb.analysis.graph_positions import ACROSS, DOWN, family_positions, grid
 from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs
 from durablenb.analysis.timeline import entity_ids_in
 from durablenb.journal.related import has_entities
@@ -274,3 +273,68 @@ def relations_graph(connection: duckdb.DuckDBPyConnection) -> networkx.DiGraph[A
     for node, position in family_positions(kinds, starts, graph.edges).items():
         graph.nodes[node]["pos"] = position
     return graph
+
+
+# -- positions: families as trees, entities on the right -----------------------------------------------
+
+Position = tuple[float, float]
+"""Pixels to the right and up, as networkx and Matplotlib draw them."""
+
+ACROSS, DOWN = 190.0, 34.0
+"""Distances of columns and of rows."""
+
+_COLUMNS = 4
+
+
+def grid(nodes: Iterable[str], left: float, top: float) -> dict[str, Position]:
+    """Return positions in rows that begin at this place."""
+    return {
+        node: (left + number % _COLUMNS * ACROSS, top - number // _COLUMNS * DOWN)
+        for number, node in enumerate(nodes)
+    }
+
+
+def family_positions(
+    kinds: Mapping[str, str], starts: Iterable[tuple[str, str]], related: Iterable[tuple[str, str]]
+) -> dict[str, Position]:
+    """Return a position for each node of a hub's graph.
+
+    Parameters
+    ----------
+    kinds
+        The kind of each node, in the order of the nodes.
+    starts
+        Pairs of an instance and one that it started.
+    related
+        The pairs of all edges. Nodes without edges come last, in rows.
+    """
+    children: dict[str, list[str]] = {}
+    for parent, child in starts:
+        children.setdefault(parent, []).append(child)
+    born = {child for several in children.values() for child in several}
+    tied = {node for pair in related for node in pair}
+    trees = [node for node in kinds if node in tied and kinds[node] != "entity"]
+    placed: dict[str, Position] = {}
+    row = 0
+    for root in [*(node for node in trees if node not in born), *trees]:  # then those of a circle
+        row = _place_tree(root, children, placed, row)
+    right = max((x for x, _ in placed.values()), default=-ACROSS) + ACROSS
+    entities = [node for node in kinds if node in tied and kinds[node] == "entity"]
+    placed |= {node: (right, -number * DOWN) for number, node in enumerate(entities)}
+    below = -max(row, len(entities)) * DOWN
+    return placed | grid((node for node in kinds if node not in tied), 0, below)
+
+
+def _place_tree(root: str, children: Mapping[str, list[str]], placed: dict[str, Position], row: int) -> int:
+    """Place an instance with all that it started; return the next free row."""
+    waiting = [(root, 0)]
+    deepest_in_row = -1
+    while waiting:
+        node, depth = waiting.pop()
+        if node in placed:
+            continue
+        if depth <= deepest_in_row:  # not the first child
+            row += 1
+        placed[node], deepest_in_row = (depth * ACROSS, -row * DOWN), depth
+        waiting += [(child, depth + 1) for child in reversed(children.get(node, []))]
+    return row + (deepest_in_row >= 0)

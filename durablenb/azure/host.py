@@ -28,7 +28,7 @@ from durablenb.azure.projects import Project, read_project
 from durablenb.azure.routes import Route, parse_route
 from durablenb.azure.schedules import Schedule, parse_schedule
 from durablenb.azure.threads import FunctionThreads
-from durablenb.azure.timers import Due, Fire, Timers, log_failure
+from durablenb.azure.timers import Due, Fire, TimerFunctions, log_failure
 from durablenb.core.ports.clock import Clock
 from durablenb.hub.async_client import DurableOrchestrationClient, HasClient
 from durablenb.model.errors import FunctionNotFoundError
@@ -99,7 +99,7 @@ class Host:
         self._functions: dict[str, LoadedFunction] = {}
         self._clock = clock
         self._warned: set[str] = set()
-        self.timers = Timers(clock)
+        self.timers = TimerFunctions(clock)
 
     # -- registering -----------------------------------------------------------------------------
 

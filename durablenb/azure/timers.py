@@ -48,7 +48,7 @@ class _Timer:
     is_running: bool = False
 
 
-class Timers:
+class TimerFunctions:
     """The timers of a hub.
 
     A timer whose function is still running isn't fired again, and due times meanwhile are skipped: its next

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import durablenb
-from durablenb.cli import checking, reading, transfer
+from durablenb.cli import commands as run
 from durablenb.model.errors import DurableError
 
 
@@ -64,11 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo)
     demo.add_argument("--keep", metavar="FOLDER", type=Path, help="work in this folder and keep it")
     _add_serve_options(command("serve", _serve))
-    listing, show = command("ls", reading.ls), command("show", reading.show)
+    listing, show = command("ls", run.ls), command("show", run.show)
     logs, sql, mend = (
-        command("logs", reading.logs),
-        command("sql", reading.sql),
-        command("repair", checking.repair),
+        command("logs", run.logs),
+        command("sql", run.sql),
+        command("repair", run.repair),
     )
     for with_file in (listing, show, logs, sql, mend):
         with_file.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
@@ -80,12 +80,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         type=_count,
         help="how many instances to list, those with the latest events "
-        f"(default: {reading.TOP}; with --json, all)",
+        f"(default: {run.TOP}; with --json, all)",
     )
     sql.add_argument("query", metavar="QUERY", help="a query in DuckDB's SQL")
-    _add_export_options(command("export", transfer.export))
-    _add_import_options(command("import", transfer.import_))
-    check = command("check", checking.check)
+    _add_export_options(command("export", run.export))
+    _add_import_options(command("import", run.import_))
+    check = command("check", run.check)
     check.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, a notebook or a folder")
     check.add_argument("--json", action="store_true", help="print JSON")
     return parser

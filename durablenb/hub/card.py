@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.logs import Log
-from durablenb.analysis.replays.executions import Executions
+from durablenb.analysis.replays.executions import RecordedExecutions
 from durablenb.analysis.replays.frames import Frames, collect_frames
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.snapshot import InstanceSnapshot, instance_snapshot
@@ -38,7 +38,7 @@ def instance_card(handle: Handle, orchestrator: Callable[..., Any] | None, *, va
     """
     snapshot, log = handle._shown(), handle.logs()
     history = handle.hub._journal.bundle(handle.id)
-    executions = Executions(record for record in history.records if record.instance_id == handle.id)
+    executions = RecordedExecutions(record for record in history.records if record.instance_id == handle.id)
     if not values:
         snapshot, log, history = (
             _without_values(handle, snapshot),
@@ -78,7 +78,7 @@ def _without_values(handle: Handle, snapshot: InstanceSnapshot) -> InstanceSnaps
 
 
 def _frames(
-    handle: Handle, executions: Executions, orchestrator: Callable[..., Any] | None, *, values: bool
+    handle: Handle, executions: RecordedExecutions, orchestrator: Callable[..., Any] | None, *, values: bool
 ) -> Frames:
     """Return the frames of the executions, or the reason why there are none."""
 

@@ -807,10 +807,10 @@ class Handle(InstanceFigures):
         {'first': '8'} The history already holds the result (event 7); double is not run again.
         >>> hub.close()
         """
-        from durablenb.analysis.replays.executions import Executions  # only needed for replays
+        from durablenb.analysis.replays.executions import RecordedExecutions  # only needed for replays
 
         self.hub._journal.refresh(self.id)
-        executions = Executions(self._records())
+        executions = RecordedExecutions(self._records())
         if not len(executions):
             raise self.hub._journal.unknown(self.id)
         execution_id, history = executions[len(executions) if execution is None else execution]

@@ -78,7 +78,7 @@ def test_an_error_is_short_and_knows_the_cells(outputs: list[Any]) -> None:
 def test_tb_shows_the_whole_traceback(outputs: list[Any]) -> None:
     text = "\n".join(outputs[2].traceback)
     assert "Traceback (most recent call last)" in text
-    assert "client.result" in text
+    assert "outcome_value" in text
 
 
 def test_objects_give_a_picture_and_text(outputs: list[Any]) -> None:

@@ -13,7 +13,7 @@ FindText = Callable[[str], str | None]
 """Gives the source text with a hash, if it is kept."""
 
 
-class Executions:
+class RecordedExecutions:
     """The executions of an instance, numbered from 1, oldest first, without purged generations."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from durablenb.analysis.replays.executions import Executions, text_at_start
+from durablenb.analysis.replays.executions import RecordedExecutions, text_at_start
 from durablenb.hub.instance import Handle
 from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
 from durablenb.model.runtime import Obstacle
@@ -49,7 +49,7 @@ class ExplorerModel:
         self._journal.refresh(handle.id)
         state = self._journal.existing(handle.id)
         self._name, self._version = state.name, state.version
-        self.executions = Executions(handle._records())
+        self.executions = RecordedExecutions(handle._records())
         self.status = DurableOrchestrationStatus()
         self.obstacle = Obstacle()
         self.missing: FunctionNotFoundError | TypeNotRegisteredError | None = None

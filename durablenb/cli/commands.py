@@ -1,14 +1,19 @@
-"""The commands that read a hub: ``ls``, ``show``, ``logs`` and ``sql``."""
+"""The commands that read a hub, repair it, move histories, and check files."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from durablenb.analysis.text import plural, shortened, table_text
 from durablenb.hub.histories import open_history
+from durablenb.hub.task_hub import TaskHub
+from durablenb.store.repair import repair as repair_file
 
 _ALL = "select instance_id, name, status, last_updated_time from instances order by created_time, instance_id"
 _ONE = "select * from instances where instance_id = ?"
@@ -26,7 +31,7 @@ def ls(options: argparse.Namespace) -> int:
     """List the instances."""
     with open_history(options.file) as file:
         if options.json and options.top is None:
-            print_json(file.answer(_ALL).as_json())
+            _print_json(file.answer(_ALL).as_json())
             return 0
         fleet = file.fleet(TOP if options.top is None else options.top)
     latest = sorted(fleet.latest, key=lambda one: (one.created, one.instance_id))
@@ -40,7 +45,7 @@ def ls(options: argparse.Namespace) -> int:
             }
             for one in latest
         ]
-        print_json(found)
+        _print_json(found)
         return 0
     if latest:
         rows = [(one.instance_id, one.name, one.status, f"{one.updated:%Y-%m-%d %H:%M:%S}") for one in latest]
@@ -64,7 +69,7 @@ def show(options: argparse.Namespace) -> int:
         (instance,) = answer.as_json()
         if options.json:
             events = file.answer(_EVENTS, [options.instance]).as_json()
-            print_json({"instance": instance, "history": events})
+            _print_json({"instance": instance, "history": events})
             return 0
     heading = [instance[key] for key in ("name", "instance_id", "status") if key in instance]
     print(f"{'  '.join(heading)}\n")
@@ -82,7 +87,7 @@ def logs(options: argparse.Namespace) -> int:
         log = file.logs(options.instance)
     if options.json:
         times = (line.timestamp.replace(tzinfo=None).isoformat() for line in log)
-        print_json([line._asdict() | {"timestamp": time} for line, time in zip(log, times, strict=True)])
+        _print_json([line._asdict() | {"timestamp": time} for line, time in zip(log, times, strict=True)])
     else:
         print(log if log else "0 lines")
     return 0
@@ -93,12 +98,59 @@ def sql(options: argparse.Namespace) -> int:
     with open_history(options.file) as file:
         answer = file.answer(options.query)
     if options.json:
-        print_json(answer.as_json())
+        _print_json(answer.as_json())
     else:
         print(table_text(answer.columns, answer.rows))
     return 0
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON."""
+def repair(options: argparse.Namespace) -> int:
+    """Repair a hub that can't be opened; no file is deleted."""
+    report = repair_file(options.file)
+    if options.json:
+        found = asdict(report)
+        _print_json(found | {"path": str(report.path), "kept": [str(file) for file in report.kept]})
+    else:
+        print(report)
+    return 1 if report.verdict == "unreadable" else 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check the orchestrators in files, notebooks and folders, without running them."""
+    from durablenb.checks.files import check_files
+
+    report = check_files(options.paths)
+    if options.json:
+        _print_json([one.as_json() for one in report.findings])
+    else:
+        for finding in report.findings:
+            print(finding)
+        print(report)
+    for problem in report.problems:
+        print("durablenb:", problem, file=sys.stderr)
+    return 2 if report.problems else int(bool(report.findings))
+
+
+def export(options: argparse.Namespace) -> int:
+    """Export instances to a JSON or Parquet file, with their histories, logs and outputs."""
+    if options.instances and options.sql is not None:
+        raise ValueError("Give ids or a query, not both.")
+    with open_history(options.file) as file:
+        what = file.sql(options.sql) if options.sql is not None else options.instances or None
+        count = file.export(what, options.output)
+    print(f"{options.output}: {plural(count, 'instance')} exported")
+    return 0
+
+
+def import_(options: argparse.Namespace) -> int:
+    """Import histories into a hub, to look at and replay; they never run."""
+    key = os.environ.get("DURABLENB_KEY") if "://" in options.source else None
+    with TaskHub(options.file, mode="kernel") as hub:
+        found = hub.import_history(options.source, prefix=options.prefix, key=key)
+    for handle in found:
+        print(handle.id)
+    return 0
+
+
+def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
