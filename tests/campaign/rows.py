@@ -34,9 +34,14 @@ ROWS = {
         repeated("tests/kernels/test_interrupts.py", "tests/faults/test_interrupts.py"),
     ),
     "properties": Row(
-        "tests with generated programs, repeated",
+        "tests with generated programs and requests, repeated",
         40,
-        repeated("tests/properties", "tests/caching/test_key_properties.py", "tests/store/test_agreement.py"),
+        repeated(
+            "tests/properties",
+            "tests/caching/test_key_properties.py",
+            "tests/server/test_values.py",
+            "tests/store/test_agreement.py",
+        ),
     ),
     "mutants": Row(
         "planted faults that the nearest tests must notice", len(mutants.PLANTED), mutants.mutants

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -162,14 +161,3 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
     source.close()
-
-
-def until(is_so: Callable[[], Any]) -> Any:
-    """What is true at last."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        found = is_so()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it never came about")

@@ -13,7 +13,8 @@ import pytest
 import durablenb as df
 from durablenb.journal.replica import link
 from durablenb.server import requests
-from tests.remote.conftest import PATIENCE, Served, register, until
+from tests.remote.conftest import PATIENCE, Served, register
+from tests.waiting import until
 
 
 def test_what_was_started_gives_its_result(served: Served) -> None:

@@ -22,7 +22,8 @@ import durablenb as df
 from durablenb.analysis.sandbox import feed, fence, frames, limits, process, program
 from durablenb.analysis.sandbox.queries import Queries
 from durablenb.store.schema import in_memory
-from tests.remote.conftest import PATIENCE, Served, until
+from tests.remote.conftest import PATIENCE, Served
+from tests.waiting import until
 
 ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n) select max(x) from n"
 DEAF = "select length(lpad('x', 2000000000, 'y'))"
@@ -61,40 +62,40 @@ def is_alive(pid: int) -> bool:
 # -- limits ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "bomb",
-    [
-        "select max(length(repeat('x', 100000000) || a)) from range(1000) t(a)",
-        "select list(repeat('x', 1000000) || a) from range(1000) t(a)",
-        "select length(repeat('x', 2000000000))",
-        "select repeat('x', 90000000) || repeat('y', 90000000)",
-    ],
-)
 def test_a_query_that_takes_too_much_memory_is_ended_and_the_next_one_is_answered(
-    asked: Served, monkeypatch: pytest.MonkeyPatch, bomb: str
+    asked: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fence, "MEMORY", 128 << 20)
-    assert asked.remote.sql("select 1").fetchall() == [(1,)]
-    with pytest.raises(ValueError, match="needed more than 128 MB of memory and was ended"):
-        asked.remote.sql(bomb)
+    for number, bomb in enumerate(
+        (
+            "select max(length(repeat('x', 100000000) || a)) from range(1000) t(a)",
+            "select list(repeat('x', 1000000) || a) from range(1000) t(a)",
+            "select length(repeat('x', 2000000000))",
+            "select repeat('x', 90000000) || repeat('y', 90000000)",
+        )
+    ):
+        assert asked.remote.sql("select ?", [number]).fetchall() == [(number,)]
+        with pytest.raises(ValueError, match="needed more than 128 MB of memory and was ended"):
+            asked.remote.sql(bomb)
     assert asked.remote.sql("select 2").fetchall() == [(2,)]
     assert asked.remote.run("echo", 1) == 1
 
 
-@pytest.mark.parametrize("query", [ENDLESS, DEAF, "select count(*) from range(1000000000000) a, range(9) b"])
 def test_a_query_that_takes_too_long_is_ended_and_the_next_one_is_answered(
-    asked: Served, monkeypatch: pytest.MonkeyPatch, query: str
+    asked: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked.remote.run("echo", "kept")
-    assert asked.remote.sql("select 1").fetchall() == [(1,)]
-    first = pid_of(asked)
-    with monkeypatch.context() as patch:
-        patch.setattr(fence, "SECONDS", 0.2)
-        with pytest.raises(ValueError, match=r"longer than 0\.2 seconds"):
-            asked.remote.sql(query)
-    assert not is_alive(first)
-    assert asked.remote.sql("select output ->> '$' from instances").fetchall() == [("kept",)]
-    assert pid_of(asked) != first
+    kept = "select output ->> '$' from instances"
+    assert asked.remote.sql(kept).fetchall() == [("kept",)]
+    for query in (ENDLESS, DEAF, "select count(*) from range(1000000000000) a, range(9) b"):
+        ended = pid_of(asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(fence, "SECONDS", 0.2)
+            with pytest.raises(ValueError, match=r"longer than 0\.2 seconds"):
+                asked.remote.sql(query)
+        assert not is_alive(ended)
+        assert asked.remote.sql(kept).fetchall() == [("kept",)]
+        assert pid_of(asked) != ended
 
 
 def test_other_requests_are_answered_while_a_query_runs_and_its_death_is_told(
@@ -174,15 +175,6 @@ def test_a_query_that_the_first_fence_overlooked_meets_the_second(tmp_path: Path
     assert sorted(tmp_path.iterdir()) == [folder, file]
 
 
-def test_the_copy_is_in_a_folder_that_nobody_else_may_read(asked: Served) -> None:
-    assert asked.remote.sql("select 1").fetchall() == [(1,)]
-    folder = queries_of(asked)._folder
-    assert folder is not None
-    assert folder.parent == Path(tempfile.gettempdir())
-    if os.name == "posix":
-        assert folder.stat().st_mode & 0o077 == 0
-
-
 # -- the copy ----------------------------------------------------------------------------------------
 
 
@@ -227,25 +219,24 @@ def row(seq: int, execution_id: str) -> list[Any]:
     return [seq, "i", execution_id, seq, "OrchestratorStarted", at, *[None] * 5]
 
 
-@pytest.mark.parametrize(
-    ("kept", "added"), [(3, [4, 5]), (3, [4, 5, 6]), (0, [1, 2]), (2, [3]), (5, []), (0, [])]
-)
-def test_places_that_are_given_again_after_a_purge_are_copied_again(kept: int, added: list[int]) -> None:
+def test_places_that_are_given_again_after_a_purge_are_copied_again() -> None:
     with in_memory({}) as database:
         insert = f"insert into journal values ({', '.join('?' * 11)})"
-        database.executemany(insert, [row(seq, "first") for seq in range(1, 6)])
         queries = Queries(database.cursor)
         ask = "select seq, execution_id from journal order by seq"
         try:
-            queries.submit(ask, None).result(PATIENCE)
-            database.execute("delete from journal where seq > ?", [kept])
-            for seq in added:
-                database.execute(insert, row(seq, "second"))
-            rows = queries.submit(ask, None).result(PATIENCE)
+            for kept, added in ((3, [4, 5]), (3, [4, 5, 6]), (0, [1, 2]), (2, [3]), (5, []), (0, [])):
+                database.execute("delete from journal")
+                database.executemany(insert, [row(seq, f"before {kept}, {added}") for seq in range(1, 6)])
+                queries.submit(ask, None).result(PATIENCE)
+                database.execute("delete from journal where seq > ?", [kept])
+                for seq in added:
+                    database.execute(insert, row(seq, "after"))
+                rows = queries.submit(ask, None).result(PATIENCE)
+                there = [[str(seq), name] for seq, name in database.execute(ask).fetchall()]
+                assert json.loads(rows)["rows"] == there, (kept, added)
         finally:
             queries.close()
-        there = [[str(seq), name] for seq, name in database.execute(ask).fetchall()]
-        assert json.loads(rows)["rows"] == there
 
 
 def test_a_value_that_is_larger_than_a_piece_is_copied(asked: Served) -> None:
@@ -266,6 +257,9 @@ def test_the_process_begins_with_the_first_query_and_ends_with_the_server(asked:
     queries, pid = queries_of(asked), pid_of(asked)
     folder = queries._folder
     assert folder is not None
+    assert folder.parent == Path(tempfile.gettempdir())
+    if os.name == "posix":  # nobody else may read the copy
+        assert folder.stat().st_mode & 0o077 == 0
     assert is_alive(pid)
     asked.restart(sql=True)
     assert not is_alive(pid)
@@ -328,21 +322,18 @@ def test_a_process_whose_answer_nobody_can_take_ends_and_removes_its_copy(tmp_pa
     assert not folder.exists()
 
 
-def test_a_process_that_can_not_be_started_is_told_and_works_once_it_can(
-    asked: Served, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "name", "value", "said"),
+    [
+        (sys, "executable", "/nowhere/python", "did not get ready: /nowhere/python can't be started"),
+        (tempfile, "tempdir", "/nowhere", r"nowhere.*TMPDIR says where"),
+    ],
+)
+def test_without_a_process_or_room_for_the_copy_it_is_told_and_works_once_there_is_one(
+    asked: Served, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, value: str, said: str
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "executable", "/nowhere/python")
-        with pytest.raises(df.DurableError, match=r"did not get ready: /nowhere/python can't be started"):
-            asked.remote.sql("select 1")
-    assert asked.remote.sql("select 1").fetchall() == [(1,)]
-
-
-def test_without_room_for_the_copy_it_is_told_where_and_works_once_there_is(
-    asked: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-        with pytest.raises(df.DurableError, match=r"nowhere.*TMPDIR says where"):
+        patch.setattr(module, name, value)
+        with pytest.raises(df.DurableError, match=said):
             asked.remote.sql("select 1")
     assert asked.remote.sql("select 1").fetchall() == [(1,)]

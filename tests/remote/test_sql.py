@@ -16,7 +16,8 @@ import durablenb as df
 from durablenb.analysis.sandbox import fence
 from durablenb.journal.replica import pages
 from durablenb.model.address import MANAGEMENT
-from tests.remote.conftest import PATIENCE, Served, until
+from tests.remote.conftest import PATIENCE, Served
+from tests.waiting import until
 
 FINE = [
     "select count(*) from instances",

@@ -18,7 +18,8 @@ from durablenb.hub.remote_hub import RemoteHub
 from durablenb.notebook.live.widget import LiveView
 from tests.notebook.reading import Page
 from tests.notebook.scenes import SCENES, STUCK, stage
-from tests.remote.conftest import Served, Wire, serve_still, until
+from tests.remote.conftest import Served, Wire, serve_still
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

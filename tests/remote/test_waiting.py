@@ -16,7 +16,8 @@ from durablenb.journal.replica import replica
 from durablenb.journal.replica.pages import read_page
 from durablenb.journal.replica.replica import JournalReplica
 from durablenb.server import journal
-from tests.remote.conftest import PATIENCE, Served, until
+from tests.remote.conftest import PATIENCE, Served
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import contextlib
 import json
 import re
 import threading
-import time
 from types import SimpleNamespace
 
 import comm
@@ -21,6 +20,7 @@ from durablenb.notebook.page import HubPage
 from durablenb.server import sessions
 from tests.notebook.test_live import ODD
 from tests.server.conftest import PATIENCE, register
+from tests.waiting import until
 
 
 class Looking:
@@ -75,54 +75,52 @@ def looking(served, place="", said=()):
         yield Looking(served, answer)
 
 
-def until(is_so):
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 # -- its files -----------------------------------------------------------------------------------
 
 
-def test_its_files_are_had_without_the_key_and_hold_nothing_of_the_hub(served):
+@pytest.fixture(scope="module")
+def files(served):
+    """The files of the page, as somebody without the key gets them."""
     served.start("approval", instance_id="order-17")
-    for path in HubPage.paths:
-        answer = httpx.get(served.server.url + path)
+    with httpx.Client(base_url=served.server.url) as client:
+        return {path: client.get(path) for path in HubPage.paths}
+
+
+def test_its_files_are_had_without_the_key_and_hold_nothing_of_the_hub(served, files):
+    for answer in files.values():
         assert answer.status_code == 200
         for secret in (served.server.key, "order-17", "approval", str(served.server.port)):
             assert secret not in answer.text
 
 
-def test_it_may_run_its_own_module_only_and_talk_to_its_own_server_only(served):
-    policy = httpx.get(served.server.url).headers["content-security-policy"]
+def test_it_may_run_its_own_module_only_and_talk_to_its_own_server_only(files):
+    policy = files["/"].headers["content-security-policy"]
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
     assert rules["script-src"] == rules["connect-src"] == rules["style-src"] == "'self'"
     assert rules["img-src"] == "'self' data:"  # pictures that activities displayed
 
 
-def test_it_asks_nobody_else_and_has_no_script_in_its_markup(served):
-    texts = {path: httpx.get(served.server.url + path).text for path in HubPage.paths}
-    for path, text in texts.items():
-        assert set(re.findall(r"https?://[\w./]+|url\(", text)) <= {"http://www.w3.org/2000/svg"}, path
-    assert re.findall(r"<script.*", texts["/"]) == ['<script type="module" src="page/page.js"></script>']
-    assert not re.search(r"\son\w+=|<style|style=|javascript:", texts["/"])
+def test_it_asks_nobody_else_and_has_no_script_in_its_markup(files):
+    for path, answer in files.items():
+        assert set(re.findall(r"https?://[\w./]+|url\(", answer.text)) <= {"http://www.w3.org/2000/svg"}, path
+    page = files["/"].text
+    assert re.findall(r"<script.*", page) == ['<script type="module" src="page/page.js"></script>']
+    assert not re.search(r"\son\w+=|<style|style=|javascript:", page)
 
 
-def test_its_files_are_protected_like_every_answer(served):
-    for path in HubPage.paths:
-        headers = httpx.get(served.server.url + path).headers
-        assert headers["referrer-policy"] == "no-referrer"
-        assert headers["x-content-type-options"] == "nosniff"
-        assert headers["x-frame-options"] == "DENY"
-        assert "set-cookie" not in headers
+def test_its_files_are_protected_like_every_answer(files):
+    for answer in files.values():
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert "set-cookie" not in answer.headers
 
 
-def test_its_module_is_that_of_the_notebook(served):
+def test_its_module_is_that_of_the_notebook(served, files):
     shown = served.hub.watch()
-    assert httpx.get(f"{served.server.url}/page/live.js").text == shown.list._esm
-    assert httpx.get(f"{served.server.url}/page/page.css").text.startswith(shown.list._css)
+    assert files["/page/live.js"].text == shown.list._esm
+    assert files["/page/page.css"].text.startswith(shown.list._css)
     shown.close()
 
 

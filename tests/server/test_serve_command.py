@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 import durablenb as df
+from durablenb import cli
 from durablenb.model.address import MANAGEMENT
 from tests.server.conftest import PATIENCE
 
@@ -89,71 +90,49 @@ def serve(tmp_path):
         one.process.communicate()
 
 
-def test_the_files_functions_and_its_app_are_served(serve):
-    process = serve()
-    asked = {"timeout": "20", "pollingInterval": "1"}
-    assert process.ask("POST", "/orchestrators/hello", params=asked).json() == "Hello number 1"
+WAIT = {"timeout": "20", "pollingInterval": "1"}
+
+
+def test_the_functions_of_the_file_and_of_its_app_are_served_with_a_page(serve):
+    process = serve("--keep-generations", "1")
+    assert f"Its page, for a browser: {process.url}/#code={process.key}\n" in process.said
+    assert "<title>" in httpx.get(f"{process.url}/").text
+    assert process.ask("POST", "/orchestrators/hello", params=WAIT).json() == "Hello number 1"
+    assert process.ask("POST", "/orchestrators/rounds/r", json=0, params=WAIT).json() == 4
     code, out, err = process.end()
     assert (code, err) == (0, "")
     assert "Waiting for running activities" in out
     assert "printed by an activity" not in out
+    with df.open_history(process.path) as history:
+        generations = history.sql("select generation from executions where instance_id = 'r' order by 1")
+        assert generations.fetchall() == [(3,), (4,)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_what_is_open_goes_on_when_it_is_served_again(serve, number):
+def test_what_is_open_goes_on_when_it_is_served_again_with_another_key_or_none(serve):
     process = serve()
     assert process.ask("POST", "/orchestrators/approval/a", json={"amount": 7}).status_code == 202
-    process.end(number)
-    again = serve()
-    assert again.ask("GET", "/instances/a").status_code == 202
-    assert again.ask("POST", "/instances/a/raiseEvent/ApprovalEvent", json=True).status_code == 202
-    assert again.ask("POST", "/orchestrators/hello?timeout=20&pollingInterval=1").status_code == 200
-    assert again.ask("GET", "/instances/a").json()["output"] == [{"amount": 7}, True]
-    assert again.end()[0] == 0
+    process.end(signal.SIGTERM)
 
+    keyed = serve(DURABLENB_KEY="a-key-of-mine")
+    assert keyed.key is None
+    assert "a-key-of-mine" not in keyed.said
+    assert keyed.ask("GET", "/instances/a").status_code == 401
+    keyed.key = "a-key-of-mine"
+    assert keyed.ask("GET", "/instances/a").status_code == 202
+    keyed.end(signal.SIGKILL)
 
-def test_it_says_where_its_page_is(serve):
-    process = serve()
-    assert f"Its page, for a browser: {process.url}/#code={process.key}\n" in process.said
-    assert "<title>" in httpx.get(f"{process.url}/").text
-
-
-def test_the_key_comes_from_the_environment_or_there_is_none(serve):
-    given = serve(DURABLENB_KEY="a-key-of-mine")
-    assert given.key is None
-    assert "a-key-of-mine" not in given.said
-    assert given.ask("GET", "/instances").status_code == 401
-    given.key = "a-key-of-mine"
-    assert given.ask("GET", "/instances").status_code == 200
-    given.end()
     keyless = serve("--no-key")
-    assert keyless.ask("GET", "/instances").status_code == 200
+    assert keyless.ask("GET", "/instances/a").status_code == 202
+    assert keyless.ask("POST", "/instances/a/raiseEvent/ApprovalEvent", json=True).status_code == 202
+    assert keyless.ask("POST", "/orchestrators/hello", params=WAIT).status_code == 200
+    assert keyless.ask("GET", "/instances/a").json()["output"] == [{"amount": 7}, True]
+    assert keyless.end()[0] == 0
 
 
-def test_past_generations_are_kept_as_the_command_says(serve):
-    process = serve("--keep-generations", "1")
-    asked = {"timeout": "20", "pollingInterval": "1"}
-    assert process.ask("POST", "/orchestrators/rounds/r", json=0, params=asked).json() == 4
-    process.end()
-    with df.open_history(process.path) as history:
-        assert history.sql("select generation from executions order by 1").fetchall() == [(3,), (4,)]
-
-
-def run(folder, *arguments):
-    command = [sys.executable, "-m", "durablenb", "serve", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_what_goes_wrong_is_said(tmp_path):
-    missing = run(tmp_path, "flows.duckdb", "nowhere.py")
-    assert (missing.returncode, missing.stdout) == (1, "")
-    assert "There is no file or folder nowhere.py" in missing.stderr
+def test_a_file_that_is_missing_or_fails_is_said(tmp_path, capsys):
     (tmp_path / "broken.py").write_text("hub.orchestrator(5)\n")
-    broken = run(tmp_path, "flows.duckdb", "broken.py")
-    assert broken.returncode == 1
-    assert 'broken.py", line 1' in broken.stderr
-    (tmp_path / "app.py").write_text(APP)
-    with df.TaskHub(tmp_path / "flows.duckdb"):
-        locked = run(tmp_path, "flows.duckdb", "app.py")
-        assert locked.returncode == 1
-        assert str(os.getpid()) in locked.stderr
+    for name, said in (("nowhere.py", "There is no file or folder"), ("broken.py", 'broken.py", line 1')):
+        assert cli.main(["serve", str(tmp_path / "flows.duckdb"), str(tmp_path / name)]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert said in err

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 WAIT = {"timeout": "20", "pollingInterval": "1"}
-FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 texts = st.text(st.characters(), max_size=20)
 hostile = st.sampled_from(
