@@ -435,7 +435,10 @@ def test_a_reader_who_goes_away_is_no_error(closed):
 
 
 def test_importing_durablenb_imports_nothing_heavy():
-    heavy = "pandas", "numpy", "matplotlib", "networkx", "ipywidgets", "anywidget", "cloudpickle", "IPython"
+    heavy = (
+        *("pandas", "numpy", "matplotlib", "networkx", "ipywidgets", "anywidget", "cloudpickle", "IPython"),
+        *("durablenb.notebook.magics", "durablenb.server", "starlette", "uvicorn", "durabletask"),
+    )
     code = f"import sys, durablenb, durablenb.cli; print(set({heavy!r}) & set(sys.modules) or '')"
     done = python("-c", code)
     assert (done.stdout.strip(), done.stderr) == ("", "")

@@ -27,19 +27,26 @@ from durablenb.notebook.magics import parsing
 from durablenb.notebook.magics.parsing import COMMANDS
 from tests.kernel_sockets import kernel_config
 
-pytestmark = pytest.mark.usefixtures("alone")
-
 REFERENCE = Path(__file__).parents[2] / "docs/reference/magics.md"
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
+@pytest.fixture(scope="module")
+def one_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
     config = Config()
     config.HistoryManager.enabled = False
-    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"))
+    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path_factory.mktemp("ipython")))
     shell.run_line_magic("load_ext", "durablenb")
     yield shell
     shell.restore_sys_module_state()
+
+
+@pytest.fixture
+def shell(one_shell: InteractiveShell) -> Iterator[InteractiveShell]:
+    """A shell with no variables of other tests."""
+    before = set(one_shell.user_ns)
+    yield one_shell
+    for name in set(one_shell.user_ns) - before:
+        del one_shell.user_ns[name]
 
 
 @pytest.fixture
@@ -82,6 +89,7 @@ def refused(shell: InteractiveShell, name: str, line: str, cell: str | None = No
 # -- %durable ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("alone")
 def test_durable_says_where_the_hub_is_and_shows_it(shell, tmp_path, capsys) -> None:
     with df.TaskHub(tmp_path / "flows.duckdb") as hub:
         assert shell.run_line_magic("durable", "") is hub
@@ -109,21 +117,17 @@ def test_durable_show_shows_an_instance(shell, hub) -> None:
         shell.run_line_magic("durable", "show good-2")
 
 
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("ls --status faild", "'faild' is not a valid .* The statuses are: Running"),
-        ("ls --since yesterday", "--since is 'yesterday'; expected a length such as 30s"),
-        ("ls --top -1", "top is -1"),
-        ("ls --top many", "--top: invalid int value: 'many'"),
-        ("list", "invalid choice: 'list'"),
-        ("show", "required: instance"),
-        ("ls 'x", "No closing quotation in"),
-    ],
-)
-def test_what_durable_does_not_understand_is_said(shell, hub, line, words) -> None:
-    with pytest.raises(UsageError, match=words):
-        shell.run_line_magic("durable", line)
+def test_what_durable_does_not_understand_is_said(shell, hub) -> None:
+    for line, words in {
+        "ls --status faild": "'faild' is not a valid .* The statuses are: Running",
+        "ls --since yesterday": "--since is 'yesterday'; expected a length such as 30s",
+        "ls --top -1": "top is -1",
+        "ls --top many": "--top: invalid int value: 'many'",
+        "list": "invalid choice: 'list'",
+        "show": "required: instance",
+        "ls 'x": "No closing quotation in",
+    }.items():
+        assert re.search(words, refused(shell, "durable", line)), line
 
 
 def test_the_magics_are_documented_where_ipython_looks(shell) -> None:
@@ -131,17 +135,18 @@ def test_the_magics_are_documented_where_ipython_looks(shell) -> None:
         assert word in shell.object_inspect_text(f"%{name}")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_documented_with_its_options(shell, command) -> None:
+def test_every_command_is_documented_with_its_options(shell) -> None:
     (commands,) = (
         action.choices
         for action in parsing._parser()._actions
         if isinstance(action, argparse._SubParsersAction)
     )
-    options = {option for action in commands[command]._actions for option in action.option_strings}
     for text in (shell.object_inspect_text("%durable"), REFERENCE.read_text("utf-8")):
-        assert re.search(rf"(%durable |[ ;:`]){command}\b", text)
-        assert {option for option in options - {"-h", "--help"} if option not in text} == set()
+        for command in COMMANDS:
+            options = {option for action in commands[command]._actions for option in action.option_strings}
+            assert re.search(rf"(%durable |[ ;:`]){command}\b", text), command
+            missing = {option for option in options - {"-h", "--help"} if option not in text}
+            assert missing == set(), command
 
 
 def completed(shell: InteractiveShell, line: str) -> list[str]:
@@ -296,8 +301,10 @@ def test_logs_are_filtered(shell) -> None:
             shell.run_line_magic("durable", "logs a --level loud")
 
 
-def test_where_says_which_hub_it_is(shell, hub, capsys) -> None:
-    assert shell.run_line_magic("durable", "where") is None
+@pytest.mark.usefixtures("alone")
+def test_where_says_which_hub_it_is(shell, capsys) -> None:
+    with df.TaskHub(":memory:"):
+        assert shell.run_line_magic("durable", "where") is None
     assert capsys.readouterr().out == f"durablenb {df.__version__}, in memory\n"
 
 
@@ -315,46 +322,41 @@ def test_sql_is_answered_by_durable_too(shell, hub) -> None:
 # -- steering ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("value", "arrived"),
-    [
-        ("", None),
-        ("7", 7),
-        ('{"ok": true, "by": "Ada L."}', {"ok": True, "by": "Ada L."}),
-        ('"yes"', "yes"),
-        ("yes, please", "yes, please"),
-        ("'7'", "7"),
-        ("it's fine", "it's fine"),
-        ("null", None),
-        ("$form", {"rows": [1, 2]}),
-    ],
-)
-def test_an_event_is_raised_with_json_a_variable_or_text(shell, hub, capsys, value, arrived) -> None:
+def test_an_event_is_raised_with_json_a_variable_or_text(shell, hub, capsys) -> None:
     shell.user_ns["form"] = {"rows": [1, 2]}
-    shell.run_line_magic("durable", f"raise waiting-1 go {value}")
-    assert hub.handle("waiting-1").result() == arrived
-    told = "" if arrived is None else f" with {arrived!r}"
-    assert capsys.readouterr().out == f"waiting-1 was sent go{told}.\n"
+    for value, arrived in {
+        "": None,
+        "7": 7,
+        '{"ok": true, "by": "Ada L."}': {"ok": True, "by": "Ada L."},
+        '"yes"': "yes",
+        "yes, please": "yes, please",
+        "'7'": "7",
+        "it's fine": "it's fine",
+        "null": None,
+        "$form": {"rows": [1, 2]},
+    }.items():
+        handle = hub.start("waiting")
+        shell.run_line_magic("durable", f"raise {handle.id} go {value}")
+        assert handle.result() == arrived
+        told = "" if arrived is None else f" with {arrived!r}"
+        assert capsys.readouterr().out == f"{handle.id} was sent go{told}.\n"
 
 
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("raise waiting-1 Go {ok: true}", "{ok: true} isn't JSON: "),
-        ("raise waiting-1 Go $nothing", "There is no variable 'nothing'"),
-        ("raise waiting-1", "required: event"),
-        ("raise good-1 Go", "'good-1' is Completed and takes no events any more"),
-        ("suspend good-1", "good-1 is Completed and can't be suspended any more"),
-        ("resume bad-1", "bad-1 is Failed and can't be resumed any more"),
-        ("rewind good-1", "good-1"),
-        ("cancel good-1", "good-1 is Completed and can't be canceled any more"),
-        ("purge waiting-1", "waiting-1"),
-        ("restart waiting-1 --same-id", "waiting-1 is Running: it has to end first, see %durable terminate"),
-        ("entity counter", "'counter' isn't the id of an entity. Expected @name@key"),
-    ],
-)
-def test_what_can_not_be_done_is_refused_with_what_to_do(shell, hub, line, words) -> None:
-    assert words in refused(shell, "durable", line)
+def test_what_can_not_be_done_is_refused_with_what_to_do(shell, hub) -> None:
+    for line, words in {
+        "raise waiting-1 Go {ok: true}": "{ok: true} isn't JSON: ",
+        "raise waiting-1 Go $nothing": "There is no variable 'nothing'",
+        "raise waiting-1": "required: event",
+        "raise good-1 Go": "'good-1' is Completed and takes no events any more",
+        "suspend good-1": "good-1 is Completed and can't be suspended any more",
+        "resume bad-1": "bad-1 is Failed and can't be resumed any more",
+        "rewind good-1": "good-1",
+        "cancel good-1": "good-1 is Completed and can't be canceled any more",
+        "purge waiting-1": "waiting-1",
+        "restart waiting-1 --same-id": "is Running: it has to end first, see %durable terminate",
+        "entity counter": "'counter' isn't the id of an entity. Expected @name@key",
+    }.items():
+        assert words in refused(shell, "durable", line)
 
 
 def test_what_was_done_is_said(shell, hub, capsys) -> None:
@@ -410,44 +412,37 @@ def judged(hub) -> df.Handle:
     return handle
 
 
-@pytest.mark.parametrize(
-    ("line", "gives"),
-    [
-        ("", "draft: 0.4"),
-        ("4", "draft: 0.4"),
-        ("4 0.9", "draft: 0.9"),
-        ("#0 0.9", "draft: 0.9"),
-        ('4 {"good": true, "by": 2}', "draft: {'good': True, 'by': 2}"),
-        ("4 $mark", "draft: (1, 2)"),
-        ("--input final 1", "final: 0.4"),
-        ("--input '[1, 2]'", "[1, 2]: 0.4"),
-    ],
-)
-def test_a_fork_shares_the_past_and_may_get_another_result_or_input(
-    shell, judged, capsys, line, gives
-) -> None:
+def test_a_fork_shares_the_past_and_may_get_another_result_or_input(shell, judged, capsys) -> None:
     shell.user_ns["mark"] = (1, 2)
-    made = shell.run_line_magic("durable", f"fork --id other review-1 {line}")
-    assert made.id == "other"
-    told = f"review-1 was forked at event {made.status().forked_at}, as other."
-    assert capsys.readouterr().out.strip() == told
-    assert made.result() == gives
+    lines = {
+        "": "draft: 0.4",
+        "4": "draft: 0.4",
+        "4 0.9": "draft: 0.9",
+        "#0 0.9": "draft: 0.9",
+        '4 {"good": true, "by": 2}': "draft: {'good': True, 'by': 2}",
+        "4 $mark": "draft: (1, 2)",
+        "--input final 1": "final: 0.4",
+        "--input '[1, 2]'": "[1, 2]: 0.4",
+    }
+    for number, (line, gives) in enumerate(lines.items()):
+        made = shell.run_line_magic("durable", f"fork --id other-{number} review-1 {line}")
+        assert made.id == f"other-{number}"
+        told = f"review-1 was forked at event {made.status().forked_at}, as {made.id}."
+        assert capsys.readouterr().out.strip() == told
+        assert made.result() == gives, line
 
 
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("fork review-1 fourth", "'fourth' isn't an event"),
-        ("fork review-1 #0", "Task #0 needs a result."),
-        ("fork review-1 99", "99"),
-        ("fork review-1 4 {ok: true}", "isn't JSON"),
-        ("fork review-1 4 --input final", "--input must come before the event"),
-        ("fork review-1 4 --input=final", "must come before the event"),
-        ("fork --input final review-1 4", "input"),
-    ],
-)
-def test_what_can_not_be_forked_is_refused(shell, judged, line, words) -> None:
-    assert words in refused(shell, "durable", line)
+def test_what_can_not_be_forked_is_refused(shell, judged) -> None:
+    for line, words in {
+        "fork review-1 fourth": "'fourth' isn't an event",
+        "fork review-1 #0": "Task #0 needs a result.",
+        "fork review-1 99": "99",
+        "fork review-1 4 {ok: true}": "isn't JSON",
+        "fork review-1 4 --input final": "--input must come before the event",
+        "fork review-1 4 --input=final": "must come before the event",
+        "fork --input final review-1 4": "input",
+    }.items():
+        assert words in refused(shell, "durable", line)
 
 
 def test_the_answers_at_which_one_can_fork_are_completed(shell, judged) -> None:
@@ -471,25 +466,17 @@ def test_a_purge_tells_of_the_children(shell, capsys) -> None:
         assert hub.instances() == []
 
 
+CHANGES = ("cancel", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge")
+
+
 def test_a_file_that_is_read_is_not_changed(shell, tmp_path) -> None:
     with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
         hub.add_orchestrator(lambda context: 1, "one")
         hub.run("one", instance_id="a")
     with df.open_history(tmp_path / "flows.duckdb") as file:
         shell.user_ns["file"] = file
-        for command in (
-            "raise",
-            "cancel",
-            "terminate",
-            "suspend",
-            "resume",
-            "rewind",
-            "restart",
-            "fork",
-            "purge",
-        ):
-            event = "Go" if command == "raise" else ""
-            told = refused(shell, "durable", f"--hub file {command} a {event}")
+        for line in ("raise a Go", *(f"{command} a" for command in CHANGES)):
+            told = refused(shell, "durable", f"--hub file {line}")
             assert told.endswith(
                 "is only read, so a can't be changed. Open it as a hub: durablenb.TaskHub(path)."
             )
@@ -500,6 +487,7 @@ def test_a_file_that_is_read_is_not_changed(shell, tmp_path) -> None:
 
 
 CRASH = """
+import sys
 import durablenb as df
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
@@ -508,25 +496,26 @@ config = Config()
 config.HistoryManager.enabled = False
 shell = InteractiveShell(config=config)
 shell.run_line_magic("load_ext", "durablenb")
-shell.run_line_magic("durable", "crash{more}")
-print("alive")
+for line in sys.argv[1:]:
+    shell.run_line_magic("durable", line)
+    print("alive")
 """
 
 
 @pytest.mark.parametrize(
-    ("more", "typed", "is_alive"), [("", "yes\n", False), ("", "no\n", True), (" --yes", "", False)]
+    ("lines", "typed", "is_alive"), [(["crash", "crash"], "no\nyes\n", 1), (["crash --yes"], "", 0)]
 )
-def test_a_crash_kills_the_process_if_it_is_confirmed(more, typed, is_alive, tmp_path) -> None:
+def test_a_crash_kills_the_process_if_it_is_confirmed(lines, typed, is_alive, tmp_path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", CRASH.replace("{more}", more)],
+        [sys.executable, "-c", CRASH, *lines],
         input=typed,
         capture_output=True,
         text=True,
-        env=os.environ | {"IPYTHONDIR": str(tmp_path)},
+        env=os.environ | {"IPYTHONDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
     )
-    assert done.stdout.endswith("alive\n") == is_alive
-    assert done.returncode == (0 if is_alive else -signal.SIGKILL)
-    assert ("Type yes" in done.stdout) == (more == "")
+    assert done.stdout.count("alive") == is_alive
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout.count("Type yes") == len(typed.split())
 
 
 def test_a_crash_that_nobody_can_confirm_does_nothing(shell, monkeypatch) -> None:
@@ -588,18 +577,15 @@ def test_a_cell_of_sql_is_answered(shell, hub) -> None:
     assert answer.fetchall() == [("Completed", 1), ("Failed", 1), ("Running", 1)]
 
 
-@pytest.mark.parametrize(
-    "line", ["failed <<", "-o failed", "failed<<", "--hub hub -o failed", "-o failed --hub=hub"]
-)
-def test_an_answer_is_kept_in_a_variable(shell, hub, line) -> None:
+def test_an_answer_is_kept_in_a_variable(shell, hub) -> None:
     shell.user_ns["hub"] = hub
     query = "select instance_id from instances where status = 'Failed'"
-    assert shell.run_cell_magic("durable_sql", line, query) is None
-    assert shell.user_ns["failed"].fetchall() == [("bad-1",)]
-    answer = shell.run_line_magic(
-        "durable_sql", "select count(*) from failed join history using (instance_id)"
-    )
-    assert answer.fetchall() == [(3,)]
+    joined = "select count(*) from failed join history using (instance_id)"
+    for line in ("failed <<", "-o failed", "failed<<", "--hub hub -o failed", "-o failed --hub=hub"):
+        assert shell.run_cell_magic("durable_sql", line, query) is None
+        assert shell.user_ns["failed"].fetchall() == [("bad-1",)]
+        assert shell.run_line_magic("durable_sql", joined).fetchall() == [(3,)]
+        del shell.user_ns["failed"]
 
 
 def test_values_and_frames_are_variables(shell, hub) -> None:
@@ -618,20 +604,17 @@ def test_values_and_frames_are_variables(shell, hub) -> None:
     assert shell.user_ns["found"] == [(3, "own")]
 
 
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        ("select $nothing", r"The query has $nothing, and there is no variable 'nothing'."),
-        ("select ?", "write $name"),
-        ("selec 1", "syntax error"),
-        ("from zork", 'no table or view "zork"'),
-        ("delete from journal", "Expected one query, not DELETE"),
-        ("", "Expected one query, not nothing"),
-    ],
-)
-def test_what_is_no_query_is_refused_in_short(shell, hub, query, words) -> None:
-    assert words in refused(shell, "durable_sql", "", query)
-    assert words in refused(shell, "durable_sql", query)
+def test_what_is_no_query_is_refused_in_short(shell, hub) -> None:
+    for query, words in {
+        "select $nothing": r"The query has $nothing, and there is no variable 'nothing'.",
+        "select ?": "write $name",
+        "selec 1": "syntax error",
+        "from zork": 'no table or view "zork"',
+        "delete from journal": "Expected one query, not DELETE",
+        "": "Expected one query, not nothing",
+    }.items():
+        assert words in refused(shell, "durable_sql", "", query)
+        assert words in refused(shell, "durable_sql", query)
 
 
 def test_a_name_that_no_variable_can_have_is_refused(shell, hub) -> None:
@@ -641,11 +624,13 @@ def test_a_name_that_no_variable_can_have_is_refused(shell, hub) -> None:
 # -- which hub ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("alone")
 def test_without_a_hub_the_magics_say_how_to_get_one(shell) -> None:
     for name, line in (("durable", ""), ("durable", "ls"), ("durable_sql", "select 1")):
         assert refused(shell, name, line).startswith("No hub is open in this kernel. Open one: ")
 
 
+@pytest.mark.usefixtures("alone")
 def test_it_is_the_hub_that_was_opened_last(shell, tmp_path, capsys) -> None:
     first = df.TaskHub(tmp_path / "first.duckdb")
     other = df.TaskHub(":memory:")
@@ -764,11 +749,3 @@ def test_the_magics_in_a_kernel(tmp_path: Path) -> None:
     assert outputs[7][0].data["text/plain"] == "<double 3: Completed>"
     (told,) = outputs[8]
     assert told.text.startswith('UsageError: Parser Error: syntax error at or near "selec"')
-
-
-def test_importing_durablenb_does_not_import_ipython() -> None:
-    code = (
-        "import durablenb, sys; print('IPython' in sys.modules, 'durablenb.notebook.magics' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False False\n"
