@@ -81,14 +81,14 @@ def test_it_is_said_under_the_cell_and_in_the_log_of_the_instance_once_for_each_
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("name", KNOWN)
-def test_clocks_chance_uuids_the_environment_and_sleep_are_known_under_any_name(hub, caplog, name):
-    called, arguments, code = KNOWN[name]
-    function = compiled(name, "called(*arguments)", called=called, arguments=arguments)
-    hub.add_orchestrator(function)
-    (words,) = warned(hub.start(function))
-    assert words.startswith(f"line 2: {code} ")
-    assert caplog.records[0].getMessage() == f"A run found 1 problem in {name}.\n  {words}"
+def test_clocks_chance_uuids_the_environment_and_sleep_are_known_under_any_name(hub, caplog):
+    for name, (called, arguments, code) in KNOWN.items():
+        function = compiled(name, "called(*arguments)", called=called, arguments=arguments)
+        hub.add_orchestrator(function)
+        (words,) = warned(hub.start(function))
+        assert words.startswith(f"line 2: {code} "), name
+        assert caplog.records[-1].getMessage() == f"A run found 1 problem in {name}.\n  {words}"
+    assert len(caplog.records) == len(KNOWN)
 
 
 def test_what_a_check_has_said_already_stands_in_the_log_alone(hub, caplog):

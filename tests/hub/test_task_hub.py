@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import duckdb
 import pytest
 
 import durablenb as df
@@ -30,9 +31,8 @@ def calling(name, input_=None):
 # -- opening ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
+def test_an_option_that_is_none_of_those_there_are_is_refused_and_the_file_stays_free(tmp_path):
+    for options, error, message in (
         ({"mode": "thread"}, ValueError, "mode is 'thread'; expected one of 'threads', 'kernel'"),
         ({"mode": None}, ValueError, "mode is None"),
         ({"durability": "safe"}, ValueError, "durability is 'safe'; expected one of 'strict', 'pipelined'"),
@@ -48,14 +48,9 @@ def calling(name, input_=None):
         ({"executor": ThreadPoolExecutor}, TypeError, "isn't an executor"),
         ({"executor": 2.0}, TypeError, "isn't an executor"),
         ({"colour": "blue"}, TypeError, "colour"),
-    ],
-    ids=str,
-)
-def test_an_option_that_is_none_of_those_there_are_is_refused_and_the_file_stays_free(
-    tmp_path, options, error, message
-):
-    with pytest.raises(error, match=message):
-        df.TaskHub(tmp_path / "hub.duckdb", **options)
+    ):
+        with pytest.raises(error, match=message):
+            df.TaskHub(tmp_path / "hub.duckdb", **options)
     with df.TaskHub(tmp_path / "hub.duckdb"):
         pass
 
@@ -256,38 +251,31 @@ def test_orchestrators_have_their_own_name_or_the_one_given(hub):
 
 
 @pytest.mark.parametrize("add", ["add_activity", "add_orchestrator"])
-@pytest.mark.parametrize(
-    ("function", "name", "error", "message"),
-    [
+def test_what_cannot_be_registered_is_refused(hub, add):
+    for function, name, error, message in (
         (None, None, TypeError, "Expected a function, not a NoneType"),
         ("text", "name", TypeError, "Expected a function, not a str"),
         (lambda x: x, None, ValueError, "A lambda has no name of its own"),
         (partial(print), None, TypeError, "has no name of its own"),
         (len, "", ValueError, "cannot be empty"),
         (len, 7, TypeError, "Expected a function or its name"),
-    ],
-)
-def test_what_cannot_be_registered_is_refused(hub, add, function, name, error, message):
-    with pytest.raises(error, match=message):
-        getattr(hub, add)(function, name)
+    ):
+        with pytest.raises(error, match=message):
+            getattr(hub, add)(function, name)
 
 
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
+def test_an_activitys_options_are_looked_at_when_it_is_registered(hub):
+    for options, error in (
         ({"max_concurrency": 0}, ValueError),
         ({"max_concurrency": 1.5}, TypeError),
         ({"executor": "cloud"}, ValueError),
         ({"executor": 0}, ValueError),
-        pytest.param({"executor": object()}, TypeError, id="no executor"),
-    ],
-    ids=str,
-)
-def test_an_activitys_options_are_looked_at_when_it_is_registered(hub, options, error):
-    with pytest.raises(error):
-        hub.add_activity(len, "length", **options)
-    with pytest.raises(error):
-        hub.activity(**options)(len)
+        ({"executor": object()}, TypeError),
+    ):
+        with pytest.raises(error):
+            hub.add_activity(len, "length", **options)
+        with pytest.raises(error):
+            hub.activity(**options)(len)
     hub.add_activity(len, "length")
     hub.add_orchestrator(calling("length", [1, 2]), "calls")
     assert hub.run("calls") == 2
@@ -396,44 +384,34 @@ ADDERS = {
 }
 
 
+@pytest.mark.usefixtures("by_value")
 @pytest.mark.parametrize("executor", [None, "threads", "processes", "asyncio", 2])
-@pytest.mark.parametrize("kind", ADDERS)
-def test_anything_that_can_be_called_with_one_argument_is_an_activity(adding, kind, executor):
-    adding.add_activity(ADDERS[kind], "add", executor=executor)
-    adding.add_orchestrator(calling("add", 41), "calls")
-    assert adding.run("calls") == 42
+def test_anything_that_can_be_called_with_one_argument_is_an_activity(hub, executor):
+    for kind, function in ADDERS.items():
+        hub.add_activity(function, kind, executor=executor)
+
+    @hub.orchestrator
+    def all_of_them(context):
+        return (yield context.task_all([context.call_activity(kind, 41) for kind in ADDERS]))
+
+    assert hub.run(all_of_them) == [42] * len(ADDERS)
 
 
-@pytest.fixture(scope="module")
-def adding():
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
-        yield hub
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
-@pytest.mark.parametrize(
-    ("function", "expected"),
-    [
+def test_an_activity_without_a_parameter_is_called_without_an_argument(hub):
+    for function, expected in (
         (lambda: "nothing", "nothing"),
         (lambda value: value, None),
         (lambda value="default": value, None),
         (lambda **options: len(options), 0),
         (lambda *, option="keyword": option, "keyword"),
         (partial(lambda value: value, "bound"), "bound"),
-        (dict, {}),
-    ],
-)
-def test_an_activity_without_a_parameter_is_called_without_an_argument(hub, function, expected):
-    hub.add_activity(function, "f")
-    hub.add_orchestrator(calling("f"), "calls")
-    if function is dict:  # it has no signature to look at, and so is given its input
-        with pytest.raises(TypeError):
-            hub.run("calls")
-    else:
+    ):
+        hub.add_activity(function, "f")
+        hub.add_orchestrator(calling("f"), "calls")
         assert hub.run("calls") == expected
+    hub.add_activity(dict, "f")  # it has no signature to look at, and so is given its input
+    with pytest.raises(TypeError):
+        hub.run("calls")
 
 
 def test_an_activity_that_wants_two_arguments_fails_with_pythons_own_words(hub):
@@ -453,7 +431,7 @@ def test_an_activity_that_is_a_generator_function_fails_and_says_so(hub):
         hub.run("calls")
 
 
-def orchestrator_forms():
+def test_anything_that_can_be_called_with_a_context_is_an_orchestrator(hub):
     def plain(context):
         return context.get_input() + 1
 
@@ -467,23 +445,15 @@ def orchestrator_forms():
         def __call__(self, context):
             return (yield context.call_activity("add", context.get_input()))
 
-    return {
-        "plain": plain,
-        "generator": generator,
-        "coroutine": coroutine,
-        "callable": Callable(),
-        "lambda": lambda context: generator(context),
-        "partial": partial(lambda n, context: context.get_input() + n, 1),
-        "partial of a generator": partial(lambda n, context: generator(context), 1),
-        "method": Callable().__call__,
-    }
-
-
-@pytest.mark.parametrize("form", orchestrator_forms())
-def test_anything_that_can_be_called_with_a_context_is_an_orchestrator(hub, form):
     hub.add_activity(lambda value: value + 1, "add")
-    hub.add_orchestrator(orchestrator_forms()[form], "orchestrator")
-    assert hub.run("orchestrator", 41) == 42
+    for form in (
+        *(plain, generator, coroutine, Callable(), Callable().__call__),
+        lambda context: generator(context),
+        partial(lambda n, context: context.get_input() + n, 1),
+        partial(lambda n, context: generator(context), 1),
+    ):
+        hub.add_orchestrator(form, "orchestrator")
+        assert hub.run("orchestrator", 41) == 42, form
 
 
 # -- running ------------------------------------------------------------------------------------------
@@ -584,17 +554,9 @@ def test_a_handle_can_be_awaited():
         hub.add_orchestrator(lambda context: context.get_input(), "echo")
 
         async def main():
-            handles = [hub.start("echo", n) for n in range(5)]
-            return await asyncio.gather(*handles_awaited(handles))
+            return [await handle for handle in [hub.start("echo", n) for n in range(5)]]
 
         assert asyncio.run(main()) == list(range(5))
-
-
-def handles_awaited(handles):
-    async def wait(handle):
-        return await handle
-
-    return [wait(handle) for handle in handles]
 
 
 # -- registering again --------------------------------------------------------------------------------
@@ -688,33 +650,24 @@ def test_a_cell_can_be_run_again_while_its_functions_run():
 # -- looking ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def ended(hub):
-    return with_three_ended(hub)
-
-
 @pytest.fixture(scope="module")
-def queried():
-    """The same hub for all tests that only ask it."""
+def ended():
+    """A hub with three instances that have ended, for tests that only ask it."""
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
-        yield with_three_ended(hub)
+        hub.add_activity(lambda n: n, "echo")
+        hub.add_orchestrator(calling("echo", 1), "good")
 
+        @hub.orchestrator
+        def bad(context):
+            raise ValueError("bad")
+            yield
 
-def with_three_ended(hub):
-    hub.add_activity(lambda n: n, "echo")
-    hub.add_orchestrator(calling("echo", 1), "good")
-
-    @hub.orchestrator
-    def bad(context):
-        raise ValueError("bad")
-        yield
-
-    hub.run("good", instance_id="g1")
-    with pytest.raises(ValueError, match="bad"):
-        hub.run(bad, instance_id="b1")
-    hub._engine.clock.advance(days=1)
-    hub.run("good", instance_id="g2")
-    return hub
+        hub.run("good", instance_id="g1")
+        with pytest.raises(ValueError, match="bad"):
+            hub.run(bad, instance_id="b1")
+        hub._engine.clock.advance(days=1)
+        hub.run("good", instance_id="g2")
+        yield hub
 
 
 def test_instances_are_found_by_status_name_and_time(ended):
@@ -748,87 +701,90 @@ def test_sql_answers_queries(ended):
     assert ended.sql("with a as (select 1) select * from a").fetchall() == [(1,)]
     assert ended.sql("select count(*) from history where event_type = 'TaskScheduled'").fetchall() == [(2,)]
     assert len(ended.sql("select * from activities").df()) == 2
-    assert ended.sql("describe instances").fetchall()
-    assert ended.sql("show tables").fetchall()
-    assert ended.sql("explain select 1").fetchall()
-    assert ended.sql("explain (format json) select 'ü'").fetchall()
-    assert ended.sql("explain (select 1)").fetchall()
-    assert ended.sql("explain analyze from instances").fetchall()
     assert ended.sql("select count(update) from (select 1 as update)").fetchall() == [(1,)]
-    assert ended.sql("select '(delete from journal' -- (delete from journal").fetchall()
-    assert ended.sql("summarize instances").fetchall()
     assert ended.sql("values (1), (2)").fetchall() == [(1,), (2,)]
-    assert ended.sql("pivot instances on status using count(*)").fetchall()
+    for query in (
+        *("describe instances", "show tables", "summarize instances"),
+        *("explain select 1", "explain (format json) select 'ü'", "explain (select 1)"),
+        "explain analyze from instances",
+        "select '(delete from journal' -- (delete from journal",
+        "pivot instances on status using count(*)",
+    ):
+        assert ended.sql(query).fetchall(), query
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "",
-        "  -- nothing",
-        "select 1; select 2",
-        "select 1; delete from journal",
-        "delete from journal",
-        "insert into journal select * from journal",
-        "update journal set name = 'x'",
-        "truncate journal",
-        "drop table journal",
-        "drop view instances",
-        "alter table journal add column x integer",
-        "create table t (x integer)",
-        "create or replace view instances as select 1",
-        "create temp table t as select 1",
-        "copy journal to 'stolen.csv'",
-        "copy (select 1) to 'stolen.csv'",
-        "export database 'folder'",
-        "attach ':memory:' as other",
-        "detach hub",
-        "use temp",
-        "begin",
-        "commit",
-        "checkpoint",
-        "vacuum",
-        "set memory_limit = '1GB'",
-        "reset memory_limit",
-        "load json",
-        "install httpfs",
-        "explain analyze delete from journal",
-        "explain analyze insert into journal select * from journal",
-        "explain analyze create table t (x integer)",
-        "EXPLAIN\n/* so */ ANALYZE update journal set name = 'x'",
-        "call force_checkpoint()",
-        "prepare p as delete from journal",
-        "execute p",
-        "explain (analyze) delete from journal",
-        "explain (analyze, format json) delete from journal",
-        "explain 'ü' delete from journal",
-        "with gone as (delete from journal returning *) select * from gone",
-        "with gone as materialized (/* so */ DELETE from journal returning *) select 1",
-        "with more as (insert into journal select * from journal returning *) select * from more",
-        "with other as (update journal set name = 'x' returning *) select * from other",
-        "with stolen as (copy journal to 'stolen.csv') select 1",
-        "explain with gone as (delete from journal returning *) select * from gone",
-        "pragma database_size",
-    ],
-)
-def test_sql_refuses_what_is_no_query(queried, tmp_path, monkeypatch, statement):
-    import duckdb
+NO_QUERIES = [
+    "",
+    "  -- nothing",
+    "select 1; select 2",
+    "select 1; delete from journal",
+    "delete from journal",
+    "insert into journal select * from journal",
+    "update journal set name = 'x'",
+    "truncate journal",
+    "drop table journal",
+    "drop view instances",
+    "alter table journal add column x integer",
+    "create table t (x integer)",
+    "create or replace view instances as select 1",
+    "create temp table t as select 1",
+    "copy journal to 'stolen.csv'",
+    "copy (select 1) to 'stolen.csv'",
+    "export database 'folder'",
+    "attach ':memory:' as other",
+    "detach hub",
+    "use temp",
+    "begin",
+    "commit",
+    "checkpoint",
+    "vacuum",
+    "set memory_limit = '1GB'",
+    "reset memory_limit",
+    "load json",
+    "install httpfs",
+    "explain analyze delete from journal",
+    "explain analyze insert into journal select * from journal",
+    "explain analyze create table t (x integer)",
+    "EXPLAIN\n/* so */ ANALYZE update journal set name = 'x'",
+    "call force_checkpoint()",
+    "prepare p as delete from journal",
+    "execute p",
+    "explain (analyze) delete from journal",
+    "explain (analyze, format json) delete from journal",
+    "explain 'ü' delete from journal",
+    "with gone as (delete from journal returning *) select * from gone",
+    "with gone as materialized (/* so */ DELETE from journal returning *) select 1",
+    "with more as (insert into journal select * from journal returning *) select * from more",
+    "with other as (update journal set name = 'x' returning *) select * from other",
+    "with stolen as (copy journal to 'stolen.csv') select 1",
+    "explain with gone as (delete from journal returning *) select * from gone",
+    "pragma database_size",
+]
+
+
+def test_sql_refuses_what_is_no_query(ended, tmp_path, monkeypatch):
+    def everything():
+        return [
+            ended.sql(query).fetchall()
+            for query in (
+                "select * from history order by seq",
+                "select * from instances order by instance_id",
+            )
+        ]
 
     monkeypatch.chdir(tmp_path)
-    before = queried.sql("select * from history order by seq").fetchall()
-    instances = queried.sql("select * from instances order by instance_id").fetchall()
-    assert len(instances) >= 3
-    with pytest.raises((ValueError, duckdb.Error)):
-        queried.sql(statement).fetchall()
-    assert queried.sql("select * from history order by seq").fetchall() == before
-    assert queried.sql("select * from instances order by instance_id").fetchall() == instances
-    assert not list(tmp_path.iterdir())
-    assert queried.run("good") == 1
+    before = everything()
+    assert len(before[1]) == 3
+    for statement in NO_QUERIES:
+        with pytest.raises((ValueError, duckdb.Error)):
+            ended.sql(statement).fetchall()
+        assert everything() == before, statement
+        assert not list(tmp_path.iterdir()), statement
+    assert ended.run("good", instance_id="more") == 1
+    ended.client.purge_instance_history("more")
 
 
 def test_a_wrong_query_says_what_is_wrong(ended):
-    import duckdb
-
     with pytest.raises(duckdb.Error, match="nope"):
         ended.sql("select nope from instances")
     with pytest.raises(duckdb.Error):
@@ -836,8 +792,6 @@ def test_a_wrong_query_says_what_is_wrong(ended):
 
 
 def test_connections_are_the_users_own_and_close_with_the_hub():
-    import duckdb
-
     hub = df.TaskHub(":memory:", mode="kernel")
     one, other = hub.connection(), hub.connection()
     assert one is not other

@@ -19,10 +19,9 @@ from nbclient import NotebookClient
 import durablenb as df
 from durablenb.analysis.progress import RECENT, EndedCounter, ProgressCounter, ProgressSnapshot
 from durablenb.analysis.sql import journal_connection
-from durablenb.hub import open_hubs
 from durablenb.notebook.still import progress
 from durablenb.notebook.still.progress import Pipe, ProgressDisplay, Terminal, progress_line, screen
-from tests.notebook.reading import Page, bundle_of, page_of, text_of
+from tests.notebook.reading import Page, bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import SCENES, Stage, stage
 from tests.notebook.test_hostile import harmless, hostile
 
@@ -30,8 +29,6 @@ from tests.notebook.test_hostile import harmless, hostile
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind() -> Iterator[None]:
     yield
-    for hub in open_hubs.all_open():
-        hub.close()
     assert [one.name for one in threading.enumerate() if one.name == "durablenb-progress"] == []
 
 
@@ -68,21 +65,21 @@ def test_calls_of_a_name_are_counted_together() -> None:
     ],
 )
 def test_a_call_is_counted_once_however_often_it_was_tried(name: str, counted: list[Any]) -> None:
-    assert steps(standing(SCENES[name](stage()))) == counted
+    assert steps(standing(scene(name))) == counted
 
 
 def test_entities_are_counted_by_their_operations() -> None:
-    assert [step.name for step in standing(SCENES["transferred"](stage())).steps] == [
+    assert [step.name for step in standing(scene("transferred")).steps] == [
         *("lock", "account.withdraw", "charge", "account.deposit", "account.get")
     ]
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_the_head_of_a_live_view_counts_what_progress_counts(name: str) -> None:
-    handle = SCENES[name](stage())
-    view = handle.watch(freeze=False)
+    view = scene(name).watch(freeze=False)
     view.refresh()
-    assert view._progress() == standing(handle)
+    assert view._progress() == standing(scene(name))
+    view.close()
 
 
 def test_a_live_view_says_in_its_head_how_far_it_is_and_how_long_yet() -> None:
@@ -403,7 +400,7 @@ def test_what_can_not_be_drawn_keeps_nobody_from_the_result(
 
 
 def of(name: str) -> ProgressSnapshot:
-    return standing(SCENES[name](stage()))
+    return standing(scene(name))
 
 
 def test_in_a_terminal_a_line_is_written_over() -> None:
@@ -441,7 +438,7 @@ CELLS = [
     """import time
 import durablenb as df
 
-hub = df.TaskHub(":memory:", mode={mode!r}, executor=6)
+hub = df.TaskHub(":memory:", mode="threads", executor=6)
 
 @hub.activity
 def half(n):
@@ -459,31 +456,32 @@ handle = hub.start(halves, instance_id="a")""",
 ]
 
 
-@pytest.mark.parametrize("mode", ["threads", "kernel"])
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore::RuntimeWarning")
-def test_in_a_cell_it_is_one_output_that_stays(mode: str, tmp_path: Path) -> None:
-    cells = [nbformat.v4.new_code_cell(cell.replace("{mode!r}", repr(mode))) for cell in CELLS]
-    notebook = nbformat.v4.new_notebook(cells=cells)
+def test_in_a_cell_it_is_one_output_that_stays(tmp_path: Path) -> None:
+    codes = [cell.replace('"threads"', f'"{mode}"') for mode in ("threads", "kernel") for cell in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     resources = {"metadata": {"path": str(tmp_path)}}
-    seen: list[str] = []
+    seen: dict[Any, list[int]] = {}
 
     class Client(NotebookClient):
-        def process_message(self, message: Any, *rest: Any) -> Any:
+        def process_message(self, message: Any, cell: Any, cell_index: int) -> Any:
             if message["msg_type"] in ("display_data", "update_display_data"):
-                seen.append(message["content"]["data"]["text/plain"])
-            return super().process_message(message, *rest)
+                text = message["content"]["data"]["text/plain"]
+                if found := re.search(r"half +(\d+)/60", text):
+                    seen.setdefault(cell_index, []).append(int(found[1]))
+            return super().process_message(message, cell, cell_index)
 
     Client(notebook, timeout=60, resources=resources).execute()
-    assert notebook.cells[0].outputs == []
-    for cell in notebook.cells[1:3]:
-        shown, result = cell.outputs
-        assert shown.output_type == "display_data"
-        assert "60 of 60" in shown.data["text/html"]
-        assert "half  60/60" in shown.data["text/plain"]
-        assert result.data["text/plain"] == "870"
-    counts = [int(found[1]) for text in seen if (found := re.search(r"half +(\d+)/60", text))]
-    assert any(0 < count < 60 for count in counts)
+    for first in (0, len(CELLS)):  # of the cells with a hub of either mode
+        assert notebook.cells[first].outputs == []
+        for cell in notebook.cells[first + 1 : first + 3]:
+            shown, result = cell.outputs
+            assert shown.output_type == "display_data"
+            assert "60 of 60" in shown.data["text/html"]
+            assert "half  60/60" in shown.data["text/plain"]
+            assert result.data["text/plain"] == "870"
+        assert any(0 < count < 60 for count in seen[first + 1])
 
 
 def test_only_recent_ends_of_many_instances_are_kept() -> None:

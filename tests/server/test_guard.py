@@ -38,10 +38,13 @@ PATHS = sorted(
 )
 REQUESTS = [
     *((method, path) for path in PATHS for method in ("GET", "POST", "DELETE")),
-    *((method, INSTANCES) for method in ("HEAD", "PUT", "PATCH", "OPTIONS", "TRACE", "BREW")),
-    ("HEAD", "/"),
+    *(
+        (one, path)
+        for path in (INSTANCES, "/")
+        for one in ("HEAD", "PUT", "PATCH", "OPTIONS", "TRACE", "BREW")
+    ),
 ]
-"""The methods of the routes on every path, and all others on one."""
+"""The methods of the routes on every path, and all others on one with the key and on one without."""
 
 
 @pytest.fixture

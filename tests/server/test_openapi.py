@@ -48,7 +48,7 @@ def test_every_operation_does_what_the_document_says_whatever_it_is_asked(small,
         [
             *(Path(sys.executable).with_name("schemathesis"), "run", f"{small.url}/openapi.json"),
             *("-H", f"x-functions-key: {small.key}", "--no-color", "--generation-deterministic"),
-            *("--max-examples", "5", "--phases", "coverage,fuzzing,stateful"),
+            *("--max-examples", "2", "--phases", "coverage,fuzzing,stateful"),
             # What can't be read is ignored, and what there is not is refused, as in Azure.
             *("--exclude-checks", "negative_data_rejection,positive_data_acceptance"),
         ],
