@@ -47,7 +47,8 @@ def test_its_functions_are_listed_and_answer_with_the_settings_that_are_kept_bes
     )
 
 
-def test_an_app_that_fails_to_load_is_said_in_a_line(written, tmp_path, capsys):
+def test_an_app_that_fails_to_load_is_said_in_a_line(written, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     app = written({"function_app.py": "import os\n1 / 0\n"})
     assert cli.main(["serve", str(tmp_path / "flows.duckdb"), str(app), "--port", "0"]) == 1
     out, err = capsys.readouterr()

@@ -129,10 +129,13 @@ def test_what_is_open_goes_on_when_it_is_served_again_with_another_key_or_none(s
     assert keyless.end()[0] == 0
 
 
-def test_a_file_that_is_missing_or_fails_is_said(tmp_path, capsys):
+def test_a_file_that_is_missing_or_fails_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "broken.py").write_text("hub.orchestrator(5)\n")
     for name, said in (("nowhere.py", "There is no file or folder"), ("broken.py", 'broken.py", line 1')):
         assert cli.main(["serve", str(tmp_path / "flows.duckdb"), str(tmp_path / name)]) == 1
         out, err = capsys.readouterr()
         assert out == ""
         assert said in err
+    del sys.modules["broken"]
