@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from vega_datasets import data
 
-from durablenb.cli.demo import AT_ONCE, DIARY, FILE, INSTANCE, Worker, tell
+from durablenb.cli import main
+from durablenb.cli.demo import AT_ONCE, DIARY, FILE, INSTANCE, Worker, _Story, tell
 from durablenb.hub.hub_file import HubFile
 from durablenb.model.errors import DurableError
 from durablenb.model.events import TaskCompleted, TaskScheduled
@@ -127,12 +128,12 @@ def test_each_year_has_taken_in_its_months_once(told):
         assert float(row[1]) == pytest.approx(sum(rain.values()), abs=0.1)
 
 
-def test_it_keeps_a_hub_that_can_be_looked_into(told):
+def test_it_keeps_a_hub_that_can_be_looked_into(told, capsys):
     assert f"left in {told[0]}" in told[1]
     with (told[0] / "almanac.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 48
-    looked = [sys.executable, "-m", "durablenb", "ls", told[0] / FILE]
-    assert "Completed" in subprocess.run(looked, capture_output=True, text=True).stdout
+    assert main(["ls", str(told[0] / FILE)]) == 0
+    assert "Completed" in capsys.readouterr().out
 
 
 def test_it_does_not_overwrite_a_hub(told):
@@ -141,10 +142,16 @@ def test_it_does_not_overwrite_a_hub(told):
 
 
 def test_it_cleans_up(tmp_path, monkeypatch):
+    def story(self):
+        made.append(self._folder)
+        return bool((self._folder / FILE).write_text("a hub"))
+
+    made, out = [], io.StringIO()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    out = io.StringIO()
+    monkeypatch.setattr(_Story, "tell", story)
     assert tell(out) == 0
     assert "which is gone" in out.getvalue()
+    assert made[0].parent == tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
