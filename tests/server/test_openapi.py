@@ -43,6 +43,7 @@ def small():
         yield hub.serve(port=0)
 
 
+@pytest.mark.timeout(300)  # it takes 15 seconds of a processor, of which there may be few
 def test_every_operation_does_what_the_document_says_whatever_it_is_asked(small, tmp_path):
     done = subprocess.run(
         [
@@ -55,7 +56,7 @@ def test_every_operation_does_what_the_document_says_whatever_it_is_asked(small,
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

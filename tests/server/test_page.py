@@ -192,13 +192,13 @@ def test_the_hub_lists_its_instances_and_entities_filtered(fresh):
         assert "echo-2" not in view.html["instances"]
 
 
-def test_what_was_chosen_before_is_there_from_the_start(fresh):
-    fresh.run("echo")
+def test_what_was_chosen_before_is_there_from_the_start(served):
+    served.run("echo")
     said = [
         {"method": "update", "state": {"tab": "entities"}},
         {"method": "custom", "content": {"do": "set", "name": "filter", "value": "counter"}},
     ]
-    with looking(fresh, said=said) as view:
+    with looking(served, said=said) as view:
         assert view.state["tab"] == "entities"
         assert 'value="counter"' in view.html["entities"]
 
@@ -213,45 +213,45 @@ def test_a_long_list_has_pages(fresh):
         view.until(lambda view: "101 to 101 of 101" in view.html["instances"])
 
 
-def test_an_entity_has_its_state_and_may_be_signalled(fresh):
-    fresh.hub.client.signal_entity(df.EntityId("Counter", "b@c d%2F"), "add", 5)
-    with looking(fresh, "entities/counter/b@c d%2F") as view:
+def test_an_entity_has_its_state_and_may_be_signalled(served):
+    served.hub.client.signal_entity(df.EntityId("Counter", "b@c d%2F"), "add", 5)
+    with looking(served, "entities/counter/b@c d%2F") as view:
         view.until(lambda view: "1 operation" in view.html["head"])
         view.say("signal", fields={"operation": "add", "input": "37"})
         view.until(lambda view: "42" in view.html["operations"])
         assert view.state["place"] == "entities/counter/b@c d%2F"
 
 
-def test_what_happens_is_shown_while_it_happens(fresh):
-    instance_id = fresh.start("approval")
-    with looking(fresh, f"instances/{instance_id}") as view:
+def test_what_happens_is_shown_while_it_happens(served):
+    instance_id = served.start("approval")
+    with looking(served, f"instances/{instance_id}") as view:
         view.until(lambda view: "ApprovalEvent" in view.html["waits"])
-        fresh.hub.client.raise_event(instance_id, "ApprovalEvent", True)
+        served.hub.client.raise_event(instance_id, "ApprovalEvent", True)
         view.until(lambda view: "Completed" in view.state["label"] and view.html["waits"] == "")
 
 
-def test_what_is_done_in_it_is_in_the_journal(fresh):
-    instance_id = fresh.start("approval")
-    with looking(fresh, f"instances/{instance_id}") as view:
+def test_what_is_done_in_it_is_in_the_journal(served):
+    instance_id = served.start("approval")
+    with looking(served, f"instances/{instance_id}") as view:
         view.say("raise", name="ApprovalEvent", fields={"data": '{"by": "page"}'})
-        assert fresh.hub.handle(instance_id).result(PATIENCE) == {"approved": {"by": "page"}}
+        assert served.hub.handle(instance_id).result(PATIENCE) == {"approved": {"by": "page"}}
 
 
-def test_what_a_restart_made_is_shown_at_its_own_place(fresh):
-    instance_id = fresh.run("echo", "again")
-    with looking(fresh, f"instances/{instance_id}") as view:
+def test_what_a_restart_made_is_shown_at_its_own_place(served):
+    instance_id = served.run("echo", "again")
+    with looking(served, f"instances/{instance_id}") as view:
         view.say("restart")
         view.until(lambda view: view.state["place"] != f"instances/{instance_id}")
         other = view.state["place"].removeprefix("instances/")
-        assert fresh.hub.handle(other).result(PATIENCE) == "again"
+        assert served.hub.handle(other).result(PATIENCE) == "again"
 
 
-def test_what_is_selected_in_it_is_selected_nowhere_else(fresh):
-    instance_id = fresh.run("mends", 1)
-    in_notebook = fresh.hub.handle(instance_id).watch(freeze=False)
+def test_what_is_selected_in_it_is_selected_nowhere_else(served):
+    instance_id = served.run("mends", 1)
+    in_notebook = served.hub.handle(instance_id).watch(freeze=False)
     with (
-        looking(fresh, f"instances/{instance_id}") as view,
-        looking(fresh, f"instances/{instance_id}") as other,
+        looking(served, f"instances/{instance_id}") as view,
+        looking(served, f"instances/{instance_id}") as other,
     ):
         view.say("select", key="step 1")
         view.until(lambda view: "step 1" in view.state["marked"])
@@ -270,9 +270,9 @@ def test_a_notebook_hears_nothing_of_it(fresh, monkeypatch):
         assert view.state["note"] == other.state["note"] == ""
 
 
-def test_an_instance_that_is_purged_meanwhile_is_said_to_be(fresh):
-    instance_id = fresh.run("echo")
-    with looking(fresh, f"instances/{instance_id}") as view:
+def test_an_instance_that_is_purged_meanwhile_is_said_to_be(served):
+    instance_id = served.run("echo")
+    with looking(served, f"instances/{instance_id}") as view:
         view.say("purge")
         view.until(lambda view: "was purged" in view.state["note"])
 
@@ -310,22 +310,22 @@ def test_a_place_that_is_none_is_answered_with_a_sentence(served, place, status,
 # -- the explorer --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def walked(fresh):
+@pytest.fixture(scope="module")
+def walked(served):
     """The hub with an instance whose code ran three times: with one step, two steps, and three."""
 
-    @fresh.hub.activity
+    @served.hub.activity
     def double(number):
         return 2 * number
 
-    @fresh.hub.orchestrator
+    @served.hub.orchestrator
     def doubles(context):
         once = yield context.call_activity(double, context.get_input())
         return (yield context.call_activity(double, once))
 
-    fresh.start("doubles", 4, "order-7")
-    assert fresh.hub.handle("order-7").result(PATIENCE) == 16
-    return fresh
+    served.start("doubles", 4, "order-7")
+    assert served.hub.handle("order-7").result(PATIENCE) == 16
+    return served
 
 
 REPLAY = "instances/order-7/replay"
@@ -374,30 +374,30 @@ def test_a_step_that_is_none_leads_to_the_nearest_an_execution_that_is_none_to_a
     until(lambda: set(widget._instances) <= before)  # nothing of either stays
 
 
-def test_an_orchestration_that_runs_is_followed(fresh):
-    fresh.start("approval", instance_id="order-8")
-    with looking(fresh, "instances/order-8/replay") as view:
+def test_an_orchestration_that_runs_is_followed(served):
+    served.start("approval", instance_id="order-8")
+    with looking(served, "instances/order-8/replay") as view:
         view.until(lambda view: "ApprovalEvent" in view.html["says"])
-        fresh.hub.client.raise_event("order-8", "ApprovalEvent", True)
+        served.hub.client.raise_event("order-8", "ApprovalEvent", True)
         view.until(lambda view: "<b>the end<" in view.html["controls"])
         assert view.state["place"] == "instances/order-8/replay"
 
 
-def test_an_earlier_execution_has_an_address(fresh):
-    @fresh.hub.orchestrator
+def test_an_earlier_execution_has_an_address(served):
+    @served.hub.orchestrator
     def countdown(context):
         yield context.create_timer(context.current_utc_datetime)
         if context.get_input():
             context.continue_as_new(context.get_input() - 1)
 
-    fresh.start("countdown", 1, "again")
-    fresh.hub.handle("again").wait(PATIENCE)
-    with looking(fresh, "instances/again/replay") as view:
+    served.start("countdown", 1, "again")
+    served.hub.handle("again").wait(PATIENCE)
+    with looking(served, "instances/again/replay") as view:
         view.say("set", name="execution", value="1")
         view.until(lambda view: "ContinuedAsNew" in view.html["head"])
         place = view.state["place"]
         assert re.fullmatch(r"instances/again/replay/1/\d/\d", place)
-    with looking(fresh, place) as view:
+    with looking(served, place) as view:
         assert "ContinuedAsNew" in view.html["head"]
         assert view.state["place"] == place
 
@@ -487,15 +487,15 @@ def test_what_is_selected_in_an_explorer_is_selected_nowhere_else(walked):
     in_notebook.close()
 
 
-def test_what_is_hostile_in_code_and_values_is_text(fresh):
-    @fresh.hub.orchestrator
+def test_what_is_hostile_in_code_and_values_is_text(served):
+    @served.hub.orchestrator
     def hostile(context):
         here = context.get_input()  # <script>alert(1)
         print(here)
         return (yield context.wait_for_external_event(here))
 
-    fresh.hub.start("hostile", "<script>alert(1)", instance_id="<script>alert(2)")
-    with looking(fresh, "instances/<script>alert(2)/replay") as view:
+    served.hub.start("hostile", "<script>alert(1)", instance_id="<script>alert(2)")
+    with looking(served, "instances/<script>alert(2)/replay") as view:
         view.until(lambda view: "waits" in view.html["says"])
         drawn = "".join(view.html.values())
         assert drawn.count("&lt;script&gt;alert(1)") > 4  # code, variable, output, command, history
