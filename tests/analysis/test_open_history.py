@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import durablenb as df
+from tests.cli.test_command_line import KILLED, contents
 from tests.notebook.reading import bundle_of, page_of, text_of
-from tests.test_cli import KILLED, contents
 
 FORKING = """
 import os, sys, durablenb as df

@@ -75,8 +75,10 @@ def test_a_query_that_takes_too_much_memory_is_ended_and_the_next_one_is_answere
         )
     ):
         assert asked.remote.sql("select ?", [number]).fetchall() == [(number,)]
+        ended = pid_of(asked)
         with pytest.raises(ValueError, match="needed more than 128 MB of memory and was ended"):
             asked.remote.sql(bomb)
+        assert not is_alive(ended)
     assert asked.remote.sql("select 2").fetchall() == [(2,)]
     assert asked.remote.run("echo", 1) == 1
 
