@@ -41,6 +41,8 @@ ROWS = {
             "tests/caching/test_key_properties.py",
             "tests/server/test_values.py",
             "tests/store/test_agreement.py",
+            "tests/store/test_row_codec.py",
+            "tests/journal/test_azure_history.py",
         ),
     ),
     "mutants": Row(

@@ -76,14 +76,14 @@ def misfit(events):
     return find_mismatch(program, ("instance", "execution"), events, codec, target_name)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(steps=programs, seed=st.integers(0, 2**32))
 def test_the_code_finds_its_way_through_what_is_told_of_its_end(steps, seed):
     history = ByHand(steps, OneByOne(seed)).run().history
     assert misfit(imported(history, "Completed")) is None
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(steps=programs, seed=st.integers(0, 2**32), stop=st.floats(0, 1))
 def test_the_code_finds_its_way_through_what_is_told_half_way(steps, seed, stop):
     whole = ByHand(steps, OneByOne(seed)).run().history
@@ -95,14 +95,14 @@ def test_the_code_finds_its_way_through_what_is_told_half_way(steps, seed, stop)
     assert misfit(imported(history, status)) is None
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(steps=tame_programs, seed=st.integers(0, 2**32))
 def test_without_races_it_is_no_matter_how_much_came_before_the_code_looked(steps, seed):
     history = ByHand(steps, Random(seed)).run().history
     assert misfit(imported(history, "Completed")) is None
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(steps=programs, seed=st.integers(0, 2**32))
 def test_all_that_is_told_is_there_and_nothing_else(steps, seed):
     history = ByHand(steps, Random(seed)).run().history

@@ -7,13 +7,16 @@ import pytest
 
 import durablenb as df
 from durablenb.model.events import TaskScheduled
-from tests.journal.orders import COUNTER, fill, waiting
+from tests.journal.orders import COUNTER, fill, register, waiting
 
 
-@pytest.fixture
-def filled(shop):
-    fill(shop)
-    return shop
+@pytest.fixture(scope="module")
+def filled():
+    """A shop with some histories, to export from."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        register(hub)
+        fill(hub)
+        yield hub
 
 
 def exported(hub, what, tmp_path):
@@ -131,18 +134,18 @@ def test_a_query_that_gives_nothing_gives_an_empty_export(filled, other, tmp_pat
     assert other.import_history(tmp_path / "some.json") == []
 
 
-@pytest.mark.parametrize(
-    ("what", "kind", "said"),
-    [
-        ("nobody", df.InstanceNotFoundError, "No instance with ID 'nobody' found. Nothing was exported"),
-        (["done", "nobody"], df.InstanceNotFoundError, "'nobody'"),
-        ("select name, status from instances", ValueError, "expected one column, or one called instance_id"),
-        ("select 5", ValueError, "gives 5 for an id; expected text"),
-        ("delete from journal", df.InstanceNotFoundError, "delete from journal"),
-        ("with x as (delete from journal returning *) from x", ValueError, "Expected one query"),
-        (5, TypeError, "Expected an id, a handle"),
-    ],
-)
+REFUSED = [
+    ("nobody", df.InstanceNotFoundError, "No instance with ID 'nobody' found. Nothing was exported"),
+    (["done", "nobody"], df.InstanceNotFoundError, "'nobody'"),
+    ("select name, status from instances", ValueError, "expected one column, or one called instance_id"),
+    ("select 5", ValueError, "gives 5 for an id; expected text"),
+    ("delete from journal", df.InstanceNotFoundError, "delete from journal"),
+    ("with x as (delete from journal returning *) from x", ValueError, "Expected one query"),
+    (5, TypeError, "Expected an id, a handle"),
+]
+
+
+@pytest.mark.parametrize(("what", "kind", "said"), REFUSED)
 def test_what_can_t_be_exported_is_said(filled, tmp_path, what, kind, said):
     with pytest.raises(kind, match=said):
         filled.export(what, tmp_path / "some.json")
@@ -150,10 +153,10 @@ def test_what_can_t_be_exported_is_said(filled, tmp_path, what, kind, said):
     assert filled.sql("select count(*) > 0 from journal").fetchall() == [(True,)]
 
 
-@pytest.mark.parametrize("name", ["some.csv", "some", "flows.duckdb"])
-def test_the_suffix_says_how(filled, tmp_path, name):
-    with pytest.raises(ValueError, match=r"ends with neither .json nor .parquet"):
-        filled.export("done", tmp_path / name)
+def test_the_suffix_says_how(filled, tmp_path):
+    for name in ("some.csv", "some", "flows.duckdb"):
+        with pytest.raises(ValueError, match=r"ends with neither .json nor .parquet"):
+            filled.export("done", tmp_path / name)
 
 
 def test_a_file_that_is_there_is_replaced_whole_or_not_at_all(filled, tmp_path, monkeypatch):

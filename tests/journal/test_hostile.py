@@ -99,9 +99,9 @@ def test_a_file_that_isn_t_there_is_an_error_of_the_file_system(refuse, tmp_path
     assert "nowhere.json" in refuse(tmp_path / "nowhere.json", FileNotFoundError)
 
 
-@pytest.mark.parametrize("source", [None, 5, df.EntityId("Counter", "a"), b"{}"])
-def test_what_is_no_source_is_a_type_error(refuse, source):
-    assert "Expected a path, a URL, a dict or a list of dicts" in refuse(source, TypeError)
+def test_what_is_no_source_is_a_type_error(refuse):
+    for source in (None, 5, df.EntityId("Counter", "a"), b"{}"):
+        assert "Expected a path, a URL, a dict or a list of dicts" in refuse(source, TypeError)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no such files")
@@ -440,8 +440,8 @@ def test_answers_without_their_results_are_refused_since_no_replay_could_use_the
     assert "Ask with showHistoryOutput=true, too" in refuse(bare)
 
 
-def test_a_value_of_a_hundred_megabytes_is_a_value(other):
-    big = "x" * 100_000_000
+def test_a_value_of_many_megabytes_is_a_value(other):
+    big = "x" * 20_000_000
     (handle,) = other.import_history(answer([began(), did("read", 7, big, 1, 2), ended(1, 3)], 1))
     assert other.sql("select length(result::varchar) from activities").fetchall() == [(len(big) + 2,)]
     assert handle.status().output == 1

@@ -5,6 +5,7 @@ import logging
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -133,11 +134,11 @@ def test_a_server_that_isn_t_there_is_said_without_the_key(hub):
     assert "s3cret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["http://", "http://[", "http://host:port/", "https:///instances"])
-def test_what_is_no_url_is_said_without_it(hub, url):
-    with pytest.raises(ValueError, match="URL") as refused:
-        hub.import_history(f"{url}?code={KEY}")
-    assert "s3cret" not in str(refused.value)
+def test_what_is_no_url_is_said_without_it(hub):
+    for url in ("http://", "http://[", "http://host:port/", "https:///instances"):
+        with pytest.raises(ValueError, match="URL") as refused:
+            hub.import_history(f"{url}?code={KEY}")
+        assert "s3cret" not in str(refused.value)
 
 
 def test_a_url_of_something_else_says_what_is_expected(hub):
@@ -150,62 +151,49 @@ def test_a_key_goes_with_a_url(hub):
         hub.import_history(CHAIN, key=KEY)
 
 
-def test_it_is_not_led_elsewhere(hub):
-    class Leading(BaseHTTPRequestHandler):
+def answering(pieces, code=200, location=None):
+    """A server that answers all with these pieces, which may have no end."""
+
+    class Answering(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(302)
-            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-            self.end_headers()
-
-        def log_message(self, *_):
-            """Log nothing."""
-
-    with (
-        serving(Leading) as url,
-        pytest.raises(df.DurableError, match="wants to lead elsewhere"),
-    ):
-        hub.import_history(url + LIST, key=KEY)
-
-
-def test_what_is_no_json_and_no_list_is_said(hub):
-    class Odd(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"5" if self.path.startswith(f"{LIST}?") else b"<html>")
-
-        def log_message(self, *_):
-            """Log nothing."""
-
-    with serving(Odd) as url:
-        with pytest.raises(df.DurableError, match="something that is no list of instances"):
-            hub.import_history(url + LIST)
-        with pytest.raises(df.DurableError, match="something that isn't JSON"):
-            hub.import_history(f"{url}{LIST}/a")
-
-
-def endless(piece):
-    """A server whose responses have no end."""
-
-    class Endless(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
+            self.send_response(code)
+            if location is not None:
+                self.send_header("Location", location)
             self.end_headers()
             with suppress(OSError):  # nobody reads on
-                while True:
+                for piece in pieces:
                     self.wfile.write(piece)
 
         def log_message(self, *_):
             """Log nothing."""
 
-    return serving(Endless)
+    return serving(Answering)
+
+
+ODD = [
+    (LIST, b"5", "something that is no list of instances"),
+    (f"{LIST}/a", b"<html>", "something that isn't JSON"),
+    (LIST, b"[" * 200_000, "something that isn't JSON"),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "said"), ODD, ids=["no list", "no JSON", "too deep"])
+def test_what_is_no_json_and_no_list_is_said(hub, path, text, said):
+    with answering([text]) as url, pytest.raises(df.DurableError, match=said):
+        hub.import_history(url + path)
+
+
+def test_it_is_not_led_elsewhere(hub):
+    elsewhere = answering([], code=302, location="http://127.0.0.1:9/elsewhere")
+    with elsewhere as url, pytest.raises(df.DurableError, match="wants to lead elsewhere"):
+        hub.import_history(url + LIST, key=KEY)
 
 
 @pytest.mark.parametrize("path", [LIST, f"{LIST}/a"])
 def test_an_answer_without_an_end_is_not_read_on(hub, monkeypatch, path):
     monkeypatch.setattr(management_api, "RESPONSE_LIMIT", 1_000_000)
     with (
-        endless(b" " * 65_536) as url,
+        answering(repeat(b" " * 65_536)) as url,
         pytest.raises(df.DurableError, match=r"more than 1,000,000 bytes.*import the file"),
     ):
         hub.import_history(url + path)
@@ -218,20 +206,6 @@ def test_answers_that_are_too_much_together_are_not_read_on(azure, hub, monkeypa
     with pytest.raises(df.DurableError, match=r"more than 5,000 bytes in all\. Import fewer instances"):
         hub.import_history(f"{url}{LIST}", key=KEY)
     assert hub.sql("select count(*) from journal").fetchall() == [(0,)]
-
-
-def test_an_answer_that_is_nested_too_deeply_is_said_to_be_no_json(hub):
-    class Deep(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"[" * 200_000)
-
-        def log_message(self, *_):
-            """Log nothing."""
-
-    with serving(Deep) as url, pytest.raises(df.DurableError, match="something that isn't JSON"):
-        hub.import_history(url + LIST)
 
 
 @pytest.mark.parametrize(

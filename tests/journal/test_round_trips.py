@@ -158,7 +158,7 @@ def test_any_history_comes_back_as_it_was(tmp_path_factory, journal, bundle):
         assert text_of(read_again) == text
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(bundle=_histories())
 def test_parquet_keeps_of_any_history_what_json_keeps(tmp_path_factory, bundle):
     path = tmp_path_factory.mktemp("any") / "any.parquet"

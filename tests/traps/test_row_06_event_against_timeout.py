@@ -59,33 +59,22 @@ def test_row_06_an_event_and_the_timer_behind_it_in_one_batch(lab):
 
 def test_row_06_the_timer_and_an_event_behind_it_in_one_batch(lab):
     handle = lab.begin(approval)
-    handle.suspend()
-    lab.advance(hours=73)
-    handle.raise_event("Approval", True)
-    handle.resume()
+    both(lab, handle, event_first=False)
     assert handle.result(10) == "escalated"
 
 
 def test_row_06_a_race_decided_in_one_batch_is_decided_the_same_after_a_restart(disk):
     def decides(context):
-        timeout = after(context, hours=72)
-        approved = context.wait_for_external_event("Approval")
-        winner = yield context.task_any([timeout, approved])
-        if winner == approved:
-            timeout.cancel()
-        outcome = "approved" if winner == approved else "escalated"
+        outcome = yield from approval(context)
         yield context.wait_for_external_event("go on")
         return outcome
 
     handle = disk.begin(decides, instance_id="d")
-    handle.suspend()
-    handle.raise_event("Approval", True)
-    disk.advance(hours=73)
-    handle.resume()
+    both(disk, handle, event_first=True)
     disk.settle()
     handle = disk.restart("d")
     handle.raise_event("go on")
-    assert handle.result() == "approved"
+    assert handle.result() == ["approved", True]
 
 
 def test_row_06_a_timer_that_was_seen_to_fire_cannot_be_cancelled(lab):

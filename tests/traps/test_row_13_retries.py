@@ -7,7 +7,7 @@ import pytest
 
 import durablenb as df
 from tests.traps.corpus import after
-from tests.traps.lab import Lab, counted
+from tests.traps.lab import counted
 
 
 class Flaky:
@@ -150,27 +150,25 @@ def test_row_13_a_handler_is_asked_once_for_each_failure_and_its_no_ends_it(unve
     assert len(flaky.calls) == 2
 
 
-def test_row_13_a_handler_is_asked_once_for_each_failure_in_a_replay(tmp_path):
-    lab = Lab("kernel", tmp_path / "hub.duckdb", verify_replay=False)
+def test_row_13_a_handler_is_asked_once_for_each_failure_in_a_replay(unverified):
     seen = []
     options = df.RetryOptions(1_000, 4, handle=lambda failure: not seen.append(failure.message))
-    flaky = Flaky(lab, 2)
-    lab.activity(flaky, "flaky")
+    flaky = Flaky(unverified, 2)
+    unverified.activity(flaky, "flaky")
 
-    def retrying(context):
+    def retries(context):
         yield context.call_activity_with_retry("flaky", options, "value")
         yield context.wait_for_external_event("go")
 
-    lab.start(retrying, instance_id="r")
-    lab.advance(seconds=1)
-    lab.advance(seconds=1)
+    unverified.start(retries, instance_id="r")
+    unverified.advance(seconds=1)
+    unverified.advance(seconds=1)
     assert seen == ["call 1", "call 2"]
-    handle = lab.restart("r")
+    handle = unverified.restart("r")
     handle.raise_event("go")
     handle.result()
     assert seen == ["call 1", "call 2"] * 2
     assert len(flaky.calls) == 3
-    lab.close()
 
 
 def test_row_13_a_handler_goes_by_the_reason_or_by_the_class_of_the_error(lab):

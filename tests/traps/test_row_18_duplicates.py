@@ -16,7 +16,6 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.values.codec import ValueCodec
-from tests.traps.corpus import waits
 from tests.traps.lab import kinds
 
 
@@ -57,19 +56,11 @@ def test_row_18_a_second_result_of_a_task_and_one_of_an_unknown_task_change_noth
     assert handle.result(10) == "first"
 
 
-def test_row_18_a_result_after_the_end_changes_nothing(lab):
-    lab.start(waits, instance_id="other")
-    handle = lab.begin(waits, instance_id="ended")
-    engine = lab.client._control.engine
-    with engine._lock:
-        instance = engine._state.instances.open["ended"]
-        scope = engine._state.dispatcher.scope
-    job = ActivityJob(scope, instance, 0, "slow", "null", scope.codec)
+def test_row_18_a_result_after_the_end_changes_nothing(asked):
+    handle, report = asked
     handle.terminate()
-    before = handle.history()
-    engine.post(ActivityFinished(job, '"late"', None, lab.clock.now()))
-    lab.settle()
-    assert handle.history() == before
+    report(0, '"late"')
+    assert handle.status().runtime_status == "Terminated"
 
 
 def test_row_18_events_raised_twice_are_two_events(lab):

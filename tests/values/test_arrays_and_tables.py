@@ -33,7 +33,7 @@ dtypes = (
 
 
 @given(hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, min_side=0, max_dims=4, max_side=4)))
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_any_array_comes_back_to_the_bit(array):
     codec = ValueCodec()
     with warnings.catch_warnings():
@@ -194,12 +194,11 @@ def test_a_polars_frame_comes_back_equal(round_trip, frame):
     assert back.equals(frame)
 
 
-@pytest.mark.parametrize("name", POLARS.columns)
-def test_a_polars_column_comes_back_equal(round_trip, name):
-    series = POLARS[name]
-    back = round_trip(series)
-    assert (back.name, back.dtype) == (series.name, series.dtype)
-    assert back.equals(series)
+def test_a_polars_column_comes_back_equal(round_trip):
+    for series in POLARS:
+        back = round_trip(series)
+        assert (back.name, back.dtype) == (series.name, series.dtype)
+        assert back.equals(series)
 
 
 def test_each_receiver_gets_a_polars_frame_of_its_own(codec):

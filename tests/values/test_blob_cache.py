@@ -167,7 +167,7 @@ def test_arrays_and_other_frames_that_were_changed_meanwhile_go_as_they_are_now(
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
-@settings(max_examples=50)
+@settings(max_examples=20)
 def test_whatever_is_changed_between_two_calls_each_gets_what_was_given(steps):
     codec = ValueCodec()
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})

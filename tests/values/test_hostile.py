@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durablenb.model.errors import DurableError, NotSerializableError, StoreError, TypeNotRegisteredError
@@ -46,12 +46,12 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_that_nobody_registered_is_only_ever_a_name(name):
+def test_a_name_that_nobody_registered_is_only_ever_a_name():
     before = set(sys.modules)
-    with pytest.raises(TypeNotRegisteredError, match="isn't registered"):
-        ValueCodec().decode(json.dumps({"@type": name, "@value": ["true"]}))
-    assert {one.partition(".")[0] for one in set(sys.modules) - before} <= {"durablenb"}
+    for name in NAMES:
+        with pytest.raises(TypeNotRegisteredError, match="isn't registered"):
+            ValueCodec().decode(json.dumps({"@type": name, "@value": ["true"]}))
+        assert {one.partition(".")[0] for one in set(sys.modules) - before} <= {"durablenb"}, name
 
 
 def test_azures_envelope_is_just_a_dict():
@@ -117,13 +117,11 @@ LARGE = sorted(
 
 
 @pytest.mark.parametrize("name", LARGE)
-@pytest.mark.parametrize(
-    "content", [b"", b"x", b"\x93NUMPY\x01\x00", b"ARROW1\0\0" * 10, b"\x89PNG\r\n\x1a\n"]
-)
-def test_a_damaged_blob_is_told_as_what_it_is(name, content):
-    text = Payload(json.dumps({"@type": name, "@payload": HASH}), (Blob(HASH, name, content),))
-    with pytest.raises(ValueError, match=f"A {name} in the journal can't be read"):
-        ValueCodec().decode(text)
+def test_a_damaged_blob_is_told_as_what_it_is(name):
+    for content in (b"", b"x", b"\x93NUMPY\x01\x00", b"ARROW1\0\0" * 10, b"\x89PNG\r\n\x1a\n"):
+        text = Payload(json.dumps({"@type": name, "@payload": HASH}), (Blob(HASH, name, content),))
+        with pytest.raises(ValueError, match=f"A {name} in the journal can't be read"):
+            ValueCodec().decode(text)
 
 
 class Trap:
@@ -183,6 +181,7 @@ def test_a_blob_that_is_nowhere_is_told():
         ValueCodec().decode(json.dumps({"@type": "picture", "@payload": HASH}))
 
 
+@settings(max_examples=40)
 @given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from(["@type", "@value", "@payload", "unit", "a"]), inner | st.sampled_from(NAMES)
 )))  # fmt: skip

@@ -162,7 +162,7 @@ def test_a_figure_comes_back_as_its_picture(hub):
 
 
 @pytest.mark.parametrize("mode", ["kernel", "threads"])
-def test_a_fan_out_of_one_frame_to_a_thousand_activities_keeps_it_once(mode):
+def test_a_fan_out_of_one_frame_to_many_activities_keeps_it_once(mode):
     clock = df.VirtualClock() if mode == "kernel" else None
     with df.TaskHub(":memory:", mode=mode, clock=clock) as hub:
 
@@ -177,12 +177,12 @@ def test_a_fan_out_of_one_frame_to_a_thousand_activities_keeps_it_once(mode):
         @hub.orchestrator
         def fan_out(context):
             frame = yield context.call_activity(load, 1_000)
-            tasks = [context.call_activity(total, {"frame": frame, "shard": shard}) for shard in range(1_000)]
+            tasks = [context.call_activity(total, {"frame": frame, "shard": shard}) for shard in range(200)]
             return sum((yield context.task_all(tasks)))
 
-        assert hub.run(fan_out) == 1_000 * 499_500 + 499_500
+        assert hub.run(fan_out) == 200 * 499_500 + 19_900
         ((kind, _, uses),) = payloads(hub)
-        assert (kind, uses) == ("pandas.DataFrame", 1_001)
+        assert (kind, uses) == ("pandas.DataFrame", 201)
 
 
 def test_what_several_orchestrations_are_given_is_kept_once(hub):

@@ -63,19 +63,14 @@ values = st.recursive(
 
 
 @given(values)
-def test_a_value_comes_back_as_it_was(value):
+def test_a_value_comes_back_as_it_was_and_is_written_with_the_same_text(value):
     codec = ValueCodec()
     encoded = codec.encode(value)
-    assert is_same(codec.decode(encoded), value)
+    found = codec.decode(encoded)
+    assert is_same(found, value)
+    assert codec.encode(found) == encoded
     assert encoded.isascii()
     json.loads(encoded, parse_constant=pytest.fail)
-
-
-@given(values)
-def test_what_came_back_is_written_with_the_same_text(value):
-    codec = ValueCodec()
-    encoded = codec.encode(value)
-    assert codec.encode(codec.decode(encoded)) == encoded
 
 
 keys = st.text().filter(lambda key: not key.startswith("$"))
@@ -86,13 +81,8 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_json_stays_the_plain_json_that_other_tools_read(value):
-    encoded = ValueCodec().encode(value)
-    assert encoded == json.dumps(value)
-
-
-@given(json_values)
-def test_any_json_text_can_be_read(value):
+def test_json_stays_the_plain_json_that_other_tools_read_and_any_json_can_be_read(value):
+    assert ValueCodec().encode(value) == json.dumps(value)
     assert is_same(ValueCodec().decode(json.dumps(value)), value)
 
 
@@ -193,7 +183,7 @@ def test_a_set_has_the_same_text_in_every_process():
             check=True,
             text=True,
         ).stdout
-        for seed in range(4)
+        for seed in (1, 2)
     }
     assert len(texts) == 1
 
