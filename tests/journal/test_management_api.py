@@ -5,7 +5,7 @@ import logging
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import repeat
+from itertools import count
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -192,11 +192,13 @@ def test_it_is_not_led_elsewhere(hub):
 @pytest.mark.parametrize("path", [LIST, f"{LIST}/a"])
 def test_an_answer_without_an_end_is_not_read_on(hub, monkeypatch, path):
     monkeypatch.setattr(management_api, "RESPONSE_LIMIT", 1_000_000)
+    sent = count()
     with (
-        answering(repeat(b" " * 65_536)) as url,
+        answering(b" " * 65_536 for _ in sent) as url,
         pytest.raises(df.DurableError, match=r"more than 1,000,000 bytes.*import the file"),
     ):
         hub.import_history(url + path)
+    assert next(sent) * 65_536 < 50_000_000  # some of it was on its way
     assert hub.sql("select count(*) from journal").fetchall() == [(0,)]
 
 
