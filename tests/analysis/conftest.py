@@ -1,5 +1,7 @@
 """Histories in a file: a module that uses these fixtures fills a hub by its function `fill`."""
 
+import contextlib
+
 import pytest
 
 import durablenb as df
@@ -13,14 +15,12 @@ def path(request, tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=["a file", "an open hub"])
-def file(request, path, tmp_path):
+@pytest.fixture(scope="module", params=["a file", "an open hub"])
+def file(request, path, tmp_path_factory):
     """The histories, in a file that nobody has open, and in one that a hub of this process has open."""
-    if request.param == "a file":
-        with df.open_history(path) as file:
-            yield file
-        return
-    copy = tmp_path / "flows.duckdb"
+    copy = tmp_path_factory.mktemp("copied") / "flows.duckdb"
     copy.write_bytes(path.read_bytes())
-    with df.TaskHub(copy, mode="kernel", clock=df.VirtualClock()), df.open_history(copy) as file:
-        yield file
+    with contextlib.ExitStack() as stack:
+        if request.param == "an open hub":
+            stack.enter_context(df.TaskHub(copy, mode="kernel", clock=df.VirtualClock()))
+        yield stack.enter_context(df.open_history(copy))

@@ -40,6 +40,23 @@ def answer(*parts):
     return {"kind": "response", "parts": list(parts), "usage": usage, "model_name": "m"}
 
 
+def ask(context, words):
+    """A request to the model."""
+    return context.call_activity("bot.model", {"messages": [request(part("user-prompt", words))]})
+
+
+def asks_and_waits(context):
+    """Asks the model, then waits for two decisions."""
+    yield ask(context, "go")
+    return (yield context.task_all([context.wait_for_external_event(f"approval.{name}") for name in "xy"]))
+
+
+def settle(hub):
+    """Does all that can be done."""
+    while hub.step():
+        pass
+
+
 @pytest.fixture
 def hub():
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
@@ -59,8 +76,7 @@ def run(hub, answers, orchestrator, tool=lambda given: {"result": 3, "kind": "to
     hub.add_activity(model, "bot.model")
     hub.add_activity(tool, "bot.add")
     handle = hub.start(hub.orchestrator(orchestrator), **options)
-    while hub.step():
-        pass
+    settle(hub)
     return handle
 
 
@@ -127,7 +143,7 @@ def test_instructions_are_shown_once_until_they_change(hub):
 
 def test_approvals_denials_and_edited_arguments(hub):
     def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield ask(context, "go")
         waits = [context.wait_for_external_event(f"approval.{name}") for name in "xyz"]
         decisions = yield context.task_all(waits[:2])
         yield context.call_activity("bot.add", {"args": decisions[0]["args"], "call_id": "x"})
@@ -136,8 +152,7 @@ def test_approvals_denials_and_edited_arguments(hub):
     handle = run(hub, [answer(call("x"), call("y"), call("z"))], main)
     handle.raise_event("approval.x", {"approve": True, "args": {"a": 7}})
     handle.raise_event("approval.y", {"approve": False, "message": "too dear"})
-    while hub.step():
-        pass
+    settle(hub)
     (turn,) = read_conversation(handle.history())
     assert [(one.state, one.args, one.result) for one in turn.calls] == [
         ("completed", {"a": 7}, 3),
@@ -152,7 +167,7 @@ def test_approvals_denials_and_edited_arguments(hub):
 
 def test_decisions_that_come_early_twice_or_undecided(hub):
     def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield ask(context, "go")
         waits = [context.wait_for_external_event(f"approval.{name}") for name in "xyz"]
         yield waits[0]
         yield context.call_activity("bot.add", {"args": {"a": 1}, "call_id": "x"})
@@ -164,8 +179,7 @@ def test_decisions_that_come_early_twice_or_undecided(hub):
 
     def states_after(name, decision):
         handle.raise_event(f"approval.{name}", decision)
-        while hub.step():
-            pass
+        settle(hub)
         (turn,) = read_conversation(handle.history())
         return [one.state for one in turn.calls]
 
@@ -179,7 +193,7 @@ def test_decisions_that_come_early_twice_or_undecided(hub):
 
 def test_of_two_events_the_one_that_decides_counts(hub):
     def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield ask(context, "go")
         while Decision.of((yield context.wait_for_external_event("approval.x"))) is None:
             pass
         yield context.wait_for_external_event("Go")
@@ -187,23 +201,17 @@ def test_of_two_events_the_one_that_decides_counts(hub):
     handle = run(hub, [answer(call("x"))], main)
     for payload in ("yes", {"approve": "true"}, {"approve": True, "args": {}}):
         handle.raise_event("approval.x", payload)
-    while hub.step():
-        pass
+    settle(hub)
     ((one,),) = [turn.calls for turn in read_conversation(handle.history())]
     assert (one.state, one.args, one.original.args) == ("approved", {}, {"a": 1})
 
 
 @pytest.mark.parametrize("end", ["cancel", "terminate"])
 def test_a_call_waits_no_longer_once_its_instance_has_ended(hub, end):
-    def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
-        yield context.task_all([context.wait_for_external_event(f"approval.{name}") for name in "xy"])
-
-    handle = run(hub, [answer(call("x"), call("y"))], main)
+    handle = run(hub, [answer(call("x"), call("y"))], asks_and_waits)
     assert [one.call_id for one in handle.approvals()] == ["x", "y"]
     getattr(handle, end)("enough")
-    while hub.step():
-        pass
+    settle(hub)
     assert handle.approvals() == []
     (turn,) = read_conversation(handle.history())
     assert [one.state for one in turn.calls] == ["open", "open"]
@@ -219,8 +227,7 @@ def test_a_rewind_shows_and_counts_each_turn_once(hub):
     handle = run(hub, answers, main)
     assert [turn.state for turn in read_conversation(handle.history())] == ["completed", "failed"]
     handle.rewind()
-    while hub.step():
-        pass
+    settle(hub)
     turns = read_conversation(handle.history())
     assert [(turn.said[0].text, turn.state) for turn in turns] == [(n, "completed") for n in "012"]
     assert spent_text(turns).startswith("3,000 tokens in")
@@ -229,15 +236,14 @@ def test_a_rewind_shows_and_counts_each_turn_once(hub):
 def test_a_decision_before_the_request_counts(hub):
     def main(context):
         yield context.wait_for_external_event("Go")
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield ask(context, "go")
         waits = [context.wait_for_external_event(f"approval.{name}") for name in "xy"]
         yield context.task_all(waits)
 
     handle = run(hub, [answer(call("x"), call("y"))], main)
     handle.raise_event("approval.x", False)
     handle.raise_event("Go")
-    while hub.step():
-        pass
+    settle(hub)
     (turn,) = read_conversation(handle.history())
     assert [one.state for one in turn.calls] == ["denied", "waiting"]
 
@@ -254,7 +260,7 @@ def test_a_decision_before_the_request_counts(hub):
 )
 def test_a_tools_outcome_is_one_of_the_known_kinds_or_its_result(hub, returned, state, result):
     def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield ask(context, "go")
         yield context.call_activity("bot.add", {"args": {}, "call_id": "x"})
 
     handle = run(hub, [answer(call("x"))], main, lambda given: returned)
@@ -300,14 +306,13 @@ def test_what_a_running_request_streams_is_its_last_text(hub):
 def test_live_views_have_the_tab_once_a_model_is_asked(hub):
     def main(context):
         yield context.wait_for_external_event("Go")
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "hi"))]})
+        yield ask(context, "hi")
 
     handle = run(hub, [answer(part("text", "ho"))], main)
     view = handle.watch()
     assert view.absent == ["conversation"]
     handle.raise_event("Go")
-    while hub.step():
-        pass
+    settle(hub)
     view.refresh()
     assert view.absent == []
     view.tab = "conversation"
@@ -317,7 +322,7 @@ def test_live_views_have_the_tab_once_a_model_is_asked(hub):
 
 
 def decided(context):
-    yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+    yield ask(context, "go")
     waits = [context.wait_for_external_event(name) for name in ("approval.x", "result.y")]
     return (yield context.task_all(waits))
 
@@ -345,8 +350,7 @@ def test_live_views_decide_a_call_and_send_the_result_of_another(hub, do, fields
         assert words in waits
     click(view, do, "approval.x", **fields)
     click(view, "answer", "result.y", result='"rain"')
-    while hub.step():
-        pass
+    settle(hub)
     assert handle.result() == [decision, "rain"]
 
 
@@ -389,43 +393,36 @@ def test_a_decision_is_off_until_its_event_has_arrived(hub):
 
 def test_calls_of_two_generations_may_have_the_same_id(hub):
     def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield ask(context, "go")
         if (yield context.wait_for_external_event("approval.x"))["approve"]:
             context.continue_as_new(None)
 
     handle = run(hub, [answer(call("x"))] * 2, main)
     view = handle.watch()
     click(view, "approve", "approval.x")
-    while hub.step():
-        pass
+    settle(hub)
     click(view, "deny", "approval.x")
-    while hub.step():
-        pass
+    settle(hub)
     assert view.note == ""
     assert handle.status().runtime_status.name == "Completed"
 
 
 def test_an_event_that_decides_nothing_leaves_the_form(hub):
     def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield ask(context, "go")
         while (yield context.wait_for_external_event("approval.x")) == "hm":
             pass
 
     handle = run(hub, [answer(call("x"))], main)
     handle.raise_event("approval.x", "hm")
-    while hub.step():
-        pass
+    settle(hub)
     assert "Approve" in handle.watch().waits.decode()
 
 
 def test_arguments_that_could_deceive_are_escaped_and_long_ones_are_not_edited(hub):
     given = [call("x", args={"a": "\u202e\n\ud83d\ude00"}), call("y", args={"a": "long" * 2_000})]
 
-    def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
-        yield context.task_all([context.wait_for_external_event(f"approval.{name}") for name in "xy"])
-
-    waits = run(hub, [answer(*given)], main).watch().waits.decode()
+    waits = run(hub, [answer(*given)], asks_and_waits).watch().waits.decode()
     assert "\\u202e\\n\U0001f600" in waits
     assert waits.count("<textarea") == 1
     assert "Long arguments" in waits
@@ -454,7 +451,7 @@ def test_still_pictures_say_how_to_decide(hub, tmp_path):
 
 def test_pages_without_values_have_no_conversation(hub, tmp_path):
     def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "hi"))]})
+        yield ask(context, "hi")
 
     handle = run(hub, [answer(part("text", "secret words"))], main)
     for values in (True, False):

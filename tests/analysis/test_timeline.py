@@ -27,6 +27,12 @@ def settle(hub):
         pass
 
 
+def done(hub, orchestrator, *given):
+    """An instance that has completed."""
+    handle = done(hub, orchestrator, *given)
+    return handle
+
+
 def seen(handle):
     """Each span: name, state, and the seconds at which it was asked for, started and ended."""
     return [
@@ -52,9 +58,7 @@ def test_an_activity_lasts_from_its_start_to_its_end(hub, clock):
     def two(context):
         yield context.task_all([context.call_activity(work, 2), context.call_activity(work, 3)])
 
-    handle = hub.start(two)
-    handle.result()
-    assert seen(handle) == [("work", "completed", 0, 0, 2), ("work", "completed", 0, 2, 5)]
+    assert seen(done(hub, two)) == [("work", "completed", 0, 0, 2), ("work", "completed", 0, 2, 5)]
 
 
 def test_a_failure_and_its_attempts_are_spans_of_their_own(hub):
@@ -87,9 +91,7 @@ def test_a_cancelled_timer_ends_when_it_is_cancelled(hub):
         deadline.cancel()
         yield context.create_timer(later(context, 10))
 
-    handle = hub.start(race)
-    handle.result()
-    assert seen(handle) == [
+    assert seen(done(hub, race)) == [
         ("timer", "canceled", 0, 0, 10),
         ("timer", "completed", 0, 0, 10),
         ("timer", "completed", 10, 10, 20),
@@ -117,9 +119,7 @@ def test_what_is_left_open_ends_with_the_execution(hub):
         if context.get_input():
             context.continue_as_new(context.get_input() - 1)
 
-    handle = hub.start(leaving, 1)
-    handle.result()
-    assert seen(handle) == [
+    assert seen(done(hub, leaving, 1)) == [
         ("timer", "open", 0, 0, 10),
         ("timer", "completed", 0, 0, 10),
         ("timer", "open", 10, 10, 20),
@@ -287,8 +287,7 @@ def test_a_lock_that_is_left_open_is_released_with_the_end(hub, clock):
         yield context.lock([account])
         yield context.call_entity(account, "add")
 
-    handle = hub.start(leaving)
-    handle.result()
+    handle = done(hub, leaving)
     assert read_spans(handle.history())[0].released == START + timedelta(seconds=2)
 
 
@@ -320,8 +319,7 @@ def test_bars_lie_where_the_time_was_spent(hub, clock):
     def two(context):
         yield context.task_all([context.call_activity(work, 5), context.call_activity(work, 5)])
 
-    handle = hub.start(two)
-    handle.result()
+    handle = done(hub, two)
     assert timeline_text(
         handle.history(), 11, moments=[(START + timedelta(seconds=5), "half")]
     ).splitlines() == [
@@ -345,8 +343,7 @@ def test_many_calls_of_one_name_share_a_line(hub, clock):
         calls.append(context.create_timer(later(context, 39)))
         yield context.task_any([calls[-1]])
 
-    handle = hub.start(fan)
-    handle.result()
+    handle = done(hub, fan)
     line, timer, _ = timeline_text(handle.history(), 40).splitlines()
     assert line.split()[::2][:2] == ["work", "20"]
     assert line.endswith(" ✗2")
@@ -363,8 +360,7 @@ def test_the_same_asked_of_many_entities_shares_a_line(hub):
             context.signal_entity(df.EntityId("Shop", str(number)), "open")
         yield context.create_timer(later(context, 10))
 
-    handle = hub.start(tell)
-    handle.result()
+    handle = done(hub, tell)
     lines = handle.history().timeline(20).splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["@shop@*.open", "timer"]
     assert f"{chr(215)} 20" in lines[0]
@@ -375,8 +371,7 @@ def test_the_shared_line_is_higher_where_more_is_under_way(hub):
     def fan(context):
         yield context.task_all([context.create_timer(later(context, 10 * (1 + n % 2))) for n in range(16)])
 
-    handle = hub.start(fan)
-    handle.result()
+    handle = done(hub, fan)
     line = timeline_text(handle.history(), 20).splitlines()[0]
     assert line.split()[::2][:2] == ["timer", "16"]
     assert "█" * 10 + "▄" * 9 in line
@@ -389,8 +384,7 @@ def test_a_long_name_keeps_its_columns(hub):
     def one(context):
         yield context.call_activity("a_name_that_is_much_longer_than_its_place")
 
-    handle = hub.start(one)
-    handle.result()
+    handle = done(hub, one)
     line, axis = timeline_text(handle.history(), 10).splitlines()
     assert line.startswith("a_name_that_is_much_lon… █")
     assert axis.index("└") == 25
@@ -402,8 +396,7 @@ def test_long_times_are_told_in_days(hub):
         for seconds in (3_599, 3_600, 400 * 86_400 + 7_322):
             yield context.create_timer(later(context, seconds))
 
-    handle = hub.start(patient)
-    handle.result()
+    handle = done(hub, patient)
     lines = handle.history().timeline(10).splitlines()
     assert [line[36:] for line in lines] == [
         "  3,599.000 s",

@@ -1,4 +1,4 @@
-"""The replay explorer in JupyterLab: keys and clicks, in both themes."""
+"""The replay explorer in JupyterLab: keys and clicks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Lab, expect_run, run_all, use_theme
+from tests.browser.conftest import Lab, expect_run, run_all
 from tests.browser.live_views import cells_in, execute, region, save
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -60,7 +60,6 @@ PLACES = """view => {
   return [code.top - top.top, code.height, line.left - code.left].map(Math.round);
 }"""
 """Where the code is in the view, how high it is, and where its current line begins."""
-THEMES = pytest.mark.parametrize("theme", ["Light", "Dark"])
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +104,7 @@ def line_of(view: Locator) -> Locator:
     return view.locator('.dnb-code [aria-current="step"]')
 
 
-@THEMES
-def test_the_keys_go_through_steps_and_replays(page: Page, theme: str, tmp_path: Path) -> None:
-    use_theme(page, f"JupyterLab {theme}")
+def test_the_keys_go_through_steps_and_replays(page: Page) -> None:
     view = explorer(page)
     expect(view.locator(".dnb-events tr[data-here]")).to_be_in_viewport()  # it was opened there
     for key, replay, step, of in (
@@ -126,7 +123,6 @@ def test_the_keys_go_through_steps_and_replays(page: Page, theme: str, tmp_path:
     expect(line_of(view)).to_contain_text("wait_for_external_event")
     expect(region(view, "says")).to_contain_text("there is nothing to wait for")
     expect(view.locator(".dnb-events tr[data-here]")).to_be_in_viewport()
-    view.screenshot(path=tmp_path / f"{theme}.png")
 
 
 def test_a_step_shows_line_command_events_variables_prints_and_ledger(page: Page) -> None:
@@ -249,9 +245,7 @@ def test_what_happens_is_guessed_before_it_is_told(page: Page) -> None:
     view.get_by_role("button", name="Predict").click()
 
 
-@THEMES
-def test_a_change_is_tried_on_a_copy_and_taken_back(page: Page, theme: str, tmp_path: Path) -> None:
-    use_theme(page, f"JupyterLab {theme}")
+def test_a_change_is_tried_on_a_copy_and_taken_back(page: Page) -> None:
     view = explorer(page)
     page.keyboard.press("End")
     view.get_by_role("button", name=re.compile(r"^event \d+, TaskCompleted #1")).click()
@@ -262,7 +256,6 @@ def test_a_change_is_tried_on_a_copy_and_taken_back(page: Page, theme: str, tmp_
     expect(banner).to_contain_text("This is a copy with 1 change; the journal is as it was.")
     expect(region(view, "says")).to_contain_text("Does not fit")
     expect(region(view, "says").locator("table")).to_contain_text("result")
-    view.screenshot(path=tmp_path / f"copy-{theme}.png")
     banner.get_by_role("button", name="Undo").click()
     expect(banner).to_be_hidden()
     view.get_by_role("button", name=re.compile(r"^event \d+, TaskCompleted #1")).click()

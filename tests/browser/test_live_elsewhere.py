@@ -71,7 +71,6 @@ def test_in_notebook_7(lab: Lab, tmp_path: Path) -> None:
             run_all(page)
             expect_run(page, len(SETUP) + 1)
             use(page)
-            page.screenshot(path=tmp_path / "notebook-7.png")
             assert [one for one in trouble if not any(known in one for known in HARMLESS)] == []
 
 
@@ -83,5 +82,4 @@ def test_in_voila(lab: Lab, tmp_path: Path) -> None:
         server.watched(f"{server.url}/voila/render/order.ipynb") as (page, trouble),
     ):
         use(page)
-        page.screenshot(path=tmp_path / "voila.png")
         assert [one for one in trouble if not any(known in one for known in HARMLESS)] == []

@@ -1,14 +1,13 @@
-"""Bars of running activities in the live view of their instance, in both themes."""
+"""Bars of running activities in the live view of their instance."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Lab, use_theme
+from tests.browser.conftest import Lab
 from tests.browser.live_views import execute, region, shown, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -49,7 +48,7 @@ def opened(lab: Lab) -> Iterator[tuple[Page, list[str]]]:
         execute(page, "end.set()")
 
 
-def test_a_running_activity_has_a_bar_that_grows(opened: tuple[Page, list[str]], tmp_path: Path) -> None:
+def test_a_running_activity_has_a_bar_that_grows(opened: tuple[Page, list[str]]) -> None:
     page, trouble = opened
     waits = region(view(page, 1), "waits")
     expect(waits).to_contain_text("train #0")
@@ -60,10 +59,6 @@ def test_a_running_activity_has_a_bar_that_grows(opened: tuple[Page, list[str]],
     execute(page, "go_on.set()")
     expect(waits).to_contain_text("80 of 120 (67%)")
     expect(waits.locator('svg[aria-label="80 of 120 (67%)"]')).to_be_visible()
-    for theme in ("Light", "Dark"):
-        use_theme(page, f"JupyterLab {theme}")
-        view(page, 1).scroll_into_view_if_needed()
-        page.screenshot(path=tmp_path / f"running-{theme}.png")
     execute(page, "end.set()")
     expect(waits).not_to_contain_text("train #0")
     assert trouble == []

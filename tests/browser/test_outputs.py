@@ -1,14 +1,13 @@
-"""Outputs in JupyterLab: what an activity displayed is in the views and on the card, in both themes."""
+"""Outputs in JupyterLab: what an activity displayed is in the views and on the card."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Lab, expect_run, run_all, use_theme
+from tests.browser.conftest import Lab, expect_run, run_all
 
 SETUP = """
 import durablenb as df
@@ -55,9 +54,7 @@ def opened(lab: Lab) -> Iterator[tuple[Page, list[str]]]:
         yield page, trouble
 
 
-def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(
-    opened: tuple[Page, list[str]], tmp_path: Path
-) -> None:
+def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(opened: tuple[Page, list[str]]) -> None:
     page, trouble = opened
     cells = page.locator(".jp-CodeCell")
     assert cells.nth(0).locator("img, table").count() == 0
@@ -67,17 +64,13 @@ def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(
         expect(shown).to_contain_text("January")
         expect(shown).to_contain_text("Bergen: 100%")
         expect(shown.locator("script, [onclick]")).to_have_count(0)
-    for theme in ("JupyterLab Light", "JupyterLab Dark"):
-        use_theme(page, theme)
-        page.screenshot(path=tmp_path / f"outputs-{theme}.png", full_page=True)
     assert page.title() != "broken in"
     assert [one for one in trouble if "404" not in one] == []
 
 
 @pytest.mark.usefixtures("opened")
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_card_is_a_page_of_its_own(lab: Lab, theme: str, tmp_path: Path) -> None:
-    context = lab.browser.new_context(color_scheme=theme, viewport={"width": 1000, "height": 900})
+def test_a_card_is_a_page_of_its_own(lab: Lab) -> None:
+    context = lab.browser.new_context(color_scheme="dark", viewport={"width": 1000, "height": 900})
     try:
         page, trouble = context.new_page(), list[str]()
         page.on("console", lambda message: trouble.append(message.text))
@@ -88,7 +81,6 @@ def test_a_card_is_a_page_of_its_own(lab: Lab, theme: str, tmp_path: Path) -> No
         assert all(width > 0 for width in widths)
         assert page.title() != "broken in"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.screenshot(path=tmp_path / f"card-{theme}.png", full_page=True)
         assert trouble == []
     finally:
         context.close()

@@ -1,4 +1,4 @@
-"""The pictures outlive a reload of the page and the death of their kernel, in both themes."""
+"""The pictures outlive a reload of the page and the death of their kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Lab, dismiss_the_dialog, expect_run, run_all, use_theme, wait_for_kernel
+from tests.browser.conftest import Lab, dismiss_the_dialog, expect_run, run_all, wait_for_kernel
 from tests.browser.test_pictures import CELLS, FAILING, HTML, SHOWN, check_pictures, drawn
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -31,10 +31,8 @@ def check_account(page: Page) -> None:
 
 def check_all(page: Page) -> None:
     expect(page.locator(HTML)).to_have_count(SHOWN, timeout=30_000)  # cells are drawn one after another
-    for theme in ("Light", "Dark"):
-        use_theme(page, f"JupyterLab {theme}")
-        check_pictures(drawn(page, HTML))
-        check_account(page)
+    check_pictures(drawn(page, HTML))
+    check_account(page)
 
 
 def test_they_stay_when_the_page_is_loaded_anew_and_when_the_kernel_is_killed(lab: Lab) -> None:

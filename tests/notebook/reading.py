@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from html.parser import HTMLParser
+from typing import Any
 from xml.etree import ElementTree
 
 import durablenb as df
-from tests.notebook.scenes import SCENES, stage
+from durablenb.notebook.live.instance import LiveInstance
+from durablenb.notebook.live.widget import LiveView
+from tests.notebook.scenes import SCENES, Stage, stage
 
 SVG = "{http://www.w3.org/2000/svg}"
 _PREFIX = "data:image/svg+xml;base64,"
@@ -44,7 +47,7 @@ class Page(HTMLParser):
     def text(self) -> str:
         return " ".join(self.texts)
 
-    @property
+    @cached_property
     def pictures(self) -> list[Picture]:
         return [
             Picture(str(attributes["alt"]), decoded(str(attributes["src"])))
@@ -100,9 +103,12 @@ def page_of(shown: object) -> Page:
     return Page(bundle_of(shown)["text/html"])
 
 
-def text_of(shown: object) -> str:
-    return bundle_of(shown)["text/plain"]
+def text_of(shown: object, region: str = "") -> str:
+    """The text that Jupyter is given, or what a region of a live view says."""
+    return Page(getattr(shown, region).decode()).text if region else bundle_of(shown)["text/plain"]
 
+
+# -- scenes, made once ---------------------------------------------------------------------------
 
 SHARED: list[df.TaskHub] = []
 """The hubs of these instances; they are closed after the last test of the folder."""
@@ -116,6 +122,58 @@ def scene(name: str) -> df.Handle:
     return SCENES[name](made)
 
 
+@cache
+def again(name: str) -> df.Handle:
+    """The same instance, made once more."""
+    return scene.__wrapped__(name)
+
+
+@cache
+def page_of_scene(name: str) -> Page:
+    """What a notebook shows of it."""
+    return page_of(scene(name))
+
+
+def forget_scenes() -> None:
+    """Closes the hubs of all scenes."""
+    for made in (scene, again, page_of_scene):
+        made.cache_clear()
+    while SHARED:
+        SHARED.pop().close()
+
+
 def anew(name: str) -> df.Handle:
     """An instance in some state, on a hub of its own."""
     return SCENES[name](stage())
+
+
+# -- live views ----------------------------------------------------------------------------------
+
+
+def watched(name: str) -> tuple[Stage, LiveInstance]:
+    """A live view of an instance in some state, on a hub of its own."""
+    made = stage()
+    return made, SCENES[name](made).watch(freeze=False)
+
+
+def tell(view: LiveView, do: Any, **more: Any) -> None:
+    """Says to a view what its page would."""
+    view._on_message(view, {"do": do, **more}, [])
+
+
+def turn_to(view: LiveView, tab: str) -> None:
+    """Shows another tab, and waits until it is drawn."""
+    view.tab = tab
+    view.refresh()
+
+
+def html_of(view: LiveView) -> str:
+    """All that a view has drawn."""
+    return "".join(getattr(view, name).decode() for name in view.REGIONS)
+
+
+def sent_by(view: LiveView) -> list[Any]:
+    """The messages that the page gets from now on."""
+    sent: list[Any] = []
+    view.send = lambda message, *_: sent.append(message)  # type: ignore[method-assign]
+    return sent

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import durablenb as df
+from durablenb.model.events import (
+    Event,
+    ExecutionCompleted,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
+from durablenb.model.failures import FailureDetails
 
 RETRY = df.RetryOptions(1_000, 4, backoff_coefficient=2.0)
 
@@ -225,6 +235,28 @@ def stage(path: Path | str = ":memory:") -> Stage:
     made = Stage(path)
     furnish(made)
     return made
+
+
+def wide_history(calls: int, at_a_time: int = 64) -> list[Event]:
+    """A history of as many calls, so many of them at a time, that no hub has written."""
+    dice, begin = Random(1), datetime(2026, 1, 1, tzinfo=UTC)
+    free = [0.0] * at_a_time
+    spans: list[tuple[float, float, int]] = []
+    for number in range(calls):
+        started = free[number % at_a_time]
+        free[number % at_a_time] += dice.uniform(0.5, 3)
+        spans.append((free[number % at_a_time], started, number))
+    events: list[Event] = [ExecutionStarted(1, begin, "wide", None), OrchestratorStarted(2, begin)]
+    events += [TaskScheduled(3 + number, begin, number, "crunch", None) for number in range(calls)]
+    for place, (ended, started, number) in enumerate(sorted(spans), calls + 3):
+        times = begin + timedelta(seconds=ended), begin + timedelta(seconds=started)
+        if number % 290 == 17:
+            failure = FailureDetails("ValueError", "no", "", None)
+            events.append(TaskFailed(place, times[0], number, failure, started_at=times[1]))
+        else:
+            events.append(TaskCompleted(place, times[0], number, "1", started_at=times[1]))
+    last = begin + timedelta(seconds=max(free))
+    return [*events, ExecutionCompleted(2 * calls + 3, last, "1")]
 
 
 def furnish(made: Stage, *, without: tuple[str, ...] = ()) -> None:

@@ -16,8 +16,8 @@ from durablenb.notebook import code_colours
 from durablenb.notebook import html as html_module
 from durablenb.notebook.code_colours import coloured_lines
 from durablenb.notebook.live.instance import LiveInstance
+from tests.notebook.reading import tell, turn_to
 from tests.notebook.scenes import STUCK, furnish
-from tests.notebook.test_live import tell, turn_to
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 import durablenb as df
-from tests.kernel_sockets import kernel_config
+from tests.notebook.test_in_a_kernel import executed
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore::RuntimeWarning")
 
@@ -29,79 +26,87 @@ def sums(context):
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def outputs_of(cells: list[str], folder: Path) -> list[list[Any]]:
-    """The outputs of each cell, after all have been run in one go."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(
-        notebook, config=kernel_config(), timeout=60, store_widget_state=False, resources=resources
-    ).execute()
-    return [cell.outputs for cell in notebook.cells]
-
-
-def test_a_hub_that_is_closed_at_once_leaves_the_picture_of_the_end(tmp_path):
-    cells = [SETUP, "handle = hub.start(sums)\nhandle.watch()", "print(handle.result())\nhub.close()"]
-    _, watched, closed = outputs_of(cells, tmp_path)
-    data = [output.data for output in watched]
-    assert not any(WIDGET in one for one in data)
-    (still,) = (one for one in data if one["text/html"])
-    assert still["text/plain"].startswith("<sums ")
-    assert "Completed" in still["text/plain"]
-    assert "data:image/svg+xml" in still["text/html"]
-    assert [output.name for output in closed] == ["stdout"]
-
-
-def test_a_hub_that_is_closed_leaves_the_picture_of_what_is_open_where_it_stood(tmp_path):
-    cells = [SETUP, "handle = hub.start(sums)\nhandle.watch()", "hub.step()\nhub.close()\n"]
-    _, watched, closed = outputs_of(cells, tmp_path)
-    (still,) = (output.data for output in watched if WIDGET not in output.data)
-    assert 'alt="Running"' in still["text/html"]
-    assert closed == []
-
-
-def test_a_view_of_what_had_ended_is_a_still_picture_when_the_hub_is_closed(tmp_path):
-    cells = [SETUP, "handle = hub.start(sums)\nhandle.wait()\nhandle.watch()", "hub.close()"]
-    _, watched, _ = outputs_of(cells, tmp_path)
-    (still,) = (output.data for output in watched if output.data.get("text/html"))
-    assert 'alt="Completed"' in still["text/html"]
-    assert not any(WIDGET in output.data for output in watched)
-
-
-def test_a_view_that_is_frozen_is_the_picture_of_its_instance_at_that_moment(tmp_path):
-    cells = [
-        SETUP,
+CELLS = {
+    "closed at once": ["handle = hub.start(sums)\nhandle.watch()", "print(handle.result())\nhub.close()"],
+    "closed while open": ["handle = hub.start(sums)\nhandle.watch()", "hub.step()\nhub.close()\n"],
+    "ended before": ["handle = hub.start(sums)\nhandle.wait()\nhandle.watch()", "hub.close()"],
+    "frozen": [
         "handle = hub.start(sums)\nview = handle.watch()\nview",
         "handle.wait()\nview.freeze()",
         "handle",
-    ]
-    _, watched, _, (shown,) = outputs_of(cells, tmp_path)
-    (still,) = (output.data for output in watched if output.data["text/html"])
-    assert still == shown.data
-
-
-def test_a_view_in_which_something_is_selected_leaves_the_picture_of_the_end(tmp_path):
-    cells = [
-        SETUP,
+    ],
+    "selected": [
         "handle = hub.start(sums)\nview = handle.watch()\nview",
         "view.selected = 'step 1'",
         "handle.wait()\nview.refresh()\nview.is_frozen",
-    ]
-    _, watched, _, (is_frozen,) = outputs_of(cells, tmp_path)
+    ],
+    "live instance": [
+        "handle = hub.start(sums)\nhub.step()\nview = handle.watch(freeze=False)\nview",
+        "handle.wait()\nview.refresh()\nhub.close()",
+    ],
+    "live hub": [
+        "handle = hub.start(sums)\nhub.step()\nview = hub.watch()\nview",
+        "handle.wait()\nview.list.refresh()\nhub.close()",
+    ],
+}
+"""By name, the cells behind those of a setup: each begins with a hub of its own."""
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """The outputs of these cells, after all have been run in one go, in one kernel."""
+    cells = [cell for behind in CELLS.values() for cell in (SETUP, *behind)]
+    ran = iter(executed(cells, tmp_path_factory.mktemp("kernel"), store_widget_state=False).cells)
+    return {name: [next(ran).outputs for _ in range(1 + len(cells))][1:] for name, cells in CELLS.items()}
+
+
+def still_in(watched: list[Any]) -> Any:
+    """The one output that is no widget."""
+    (still,) = (output.data for output in watched if WIDGET not in output.data and output.data["text/html"])
+    return still
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "printed"),
+    [
+        ("closed at once", "Completed", ["stdout"]),
+        ("closed while open", "Running", []),
+        ("ended before", "Completed", []),
+    ],
+)
+def test_a_hub_that_is_closed_leaves_a_still_picture_of_where_it_stood(
+    outputs: dict[str, list[Any]], name: str, word: str, printed: list[str]
+) -> None:
+    watched, closed = outputs[name]
+    still = still_in(watched)
+    assert still["text/plain"].startswith("<sums ")
+    assert word in still["text/plain"]
+    assert "data:image/svg+xml" in still["text/html"]
+    assert f'alt="{word}"' in still["text/html"]
+    assert [output.name for output in closed] == printed
+    assert word == "Running" or not any(WIDGET in output.data for output in watched)
+
+
+def test_a_view_that_is_frozen_is_the_picture_of_its_instance_at_that_moment(
+    outputs: dict[str, list[Any]],
+) -> None:
+    watched, _, (shown,) = outputs["frozen"]
+    assert still_in(watched) == shown.data
+
+
+def test_a_view_in_which_something_is_selected_leaves_the_picture_of_the_end(
+    outputs: dict[str, list[Any]],
+) -> None:
+    watched, _, (is_frozen,) = outputs["selected"]
     assert is_frozen.data["text/plain"] == "False"
-    (still,) = (output.data for output in watched if WIDGET not in output.data)
-    assert 'alt="Completed"' in still["text/html"]
+    assert 'alt="Completed"' in still_in(watched)["text/html"]
 
 
-@pytest.mark.parametrize("view", ["handle.watch(freeze=False)", "hub.watch()"])
-def test_the_text_of_a_view_that_is_not_frozen_tells_the_end(tmp_path, view):
-    cells = [
-        SETUP,
-        f"handle = hub.start(sums)\nhub.step()\nview = {view}\nview",
-        "handle.wait()\ngetattr(view, 'list', view).refresh()\nhub.close()",
-    ]
-    _, watched, _ = outputs_of(cells, tmp_path)
-    texts = [output.data["text/plain"] for output in watched]
+@pytest.mark.parametrize("name", ["live instance", "live hub"])
+def test_the_text_of_a_view_that_is_not_frozen_tells_the_end(
+    outputs: dict[str, list[Any]], name: str
+) -> None:
+    texts = [output.data["text/plain"] for output in outputs[name][0]]
     assert any("Completed" in text or "1 instance" in text for text in texts)
     assert not any("Running" in text or "running" in text for text in texts)
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 import durablenb as df
 from durablenb.analysis.graph import execution_graph
 from durablenb.analysis.networkx_graphs import networkx_graph
-from tests.notebook.reading import page_of, scene
+from tests.notebook.reading import SHARED, page_of, scene
 from tests.notebook.scenes import SCENES, Stage, stage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,7 +64,9 @@ def test_equal_names_get_numbers_and_loops_go_back() -> None:
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_every_node_and_edge_is_described(name: str) -> None:
+def test_every_node_and_edge_is_described_and_placed_and_without_what_leads_back_there_are_no_cycles(
+    name: str,
+) -> None:
     handle = scene(name)
     graph = handle.graph()
     assert graph.graph["instance_id"] == handle.id
@@ -77,14 +79,16 @@ def test_every_node_and_edge_is_described(name: str) -> None:
     for *_, edge in graph.edges(data=True):
         assert set(edge) == {"relation", "count", "is_back", "seconds"}
         assert edge["relation"] in relations
-
-
-@pytest.mark.parametrize("name", SCENES)
-def test_without_what_leads_back_there_are_no_cycles(name: str) -> None:
-    graph = scene(name).graph()
     generations = list(networkx.topological_generations(onward(graph)))
     assert generations[0] == ["start"]
     assert sum(map(len, generations)) == len(graph)
+    for placed in (graph, handle.graph(depth=3)):
+        places = networkx.get_node_attributes(placed, "pos")
+        assert places.keys() == set(placed)
+        assert len(set(places.values())) == len(places)
+        for source, target, edge in onward(placed).edges(data=True):
+            if edge["relation"] in ("awaits", "scheduled-by") and len(placed) < 8:
+                assert places[source][0] < places[target][0]
 
 
 def test_the_longest_path_is_what_decided_how_long_it_took() -> None:
@@ -97,26 +101,22 @@ def test_the_longest_path_is_what_decided_how_long_it_took() -> None:
     assert networkx.dag_longest_path_length(graph, "seconds") == pytest.approx(whole)
 
 
-def test_the_seconds_of_a_loop_are_those_of_its_rounds() -> None:
+def test_the_seconds_of_a_loop_are_those_of_its_rounds_and_what_goes_on_at_the_same_time_counts_once() -> (
+    None
+):
     graph = scene("looped").graph()
     assert graph.nodes["poll"]["seconds"] == pytest.approx(14 * 0.05)
     assert graph.nodes["timer"]["seconds"] == pytest.approx(13 * 600)
     assert networkx.dag_longest_path(onward(graph), "seconds") == ["start", "poll", "timer"]
-
-
-def test_the_seconds_of_a_fan_out_count_once_what_goes_on_at_the_same_time() -> None:
-    crunch = scene("fanned").graph().nodes["crunch"]
-    assert crunch["seconds"] == pytest.approx(20 * 0.004)
+    assert scene("fanned").graph().nodes["crunch"]["seconds"] == pytest.approx(20 * 0.004)
 
 
 def test_sub_orchestrations_start_instances() -> None:
-    made = stage()
-    handle = SCENES["failed"](made)
+    handle = scene("failed")
     assert not partners(handle.graph(), "starts")
     graph = handle.graph(depth=1)
-    query = "select child_instance_id, status from sub_orchestrations where instance_id = $id"
-    started = made.hub.sql(query, {"id": handle.id})
-    status_of = {child: status.lower() for child, status in started.fetchall()}
+    query = "select child_instance_id, lower(status) from sub_orchestrations where instance_id = $id"
+    status_of = dict(handle.hub.sql(query, {"id": handle.id}).fetchall())
     assert {child for _, child in partners(graph, "starts")} == set(status_of)
     for child, status in status_of.items():
         node = graph.nodes[child]
@@ -154,9 +154,10 @@ def test_an_open_step_ends_when_something_was_last_heard() -> None:
 # -- a hub ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def full() -> Stage:
     made = stage()
+    SHARED.append(made.hub)
     for name in ("failed", "transferred", "waiting"):
         SCENES[name](made)
     return made
@@ -204,17 +205,6 @@ def test_an_empty_hub_is_an_empty_graph() -> None:
 
 
 # -- positions, and graphs as pictures ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", SCENES)
-def test_every_node_has_a_place_of_its_own(name: str) -> None:
-    for graph in (scene(name).graph(), scene(name).graph(depth=3)):
-        places = networkx.get_node_attributes(graph, "pos")
-        assert places.keys() == set(graph)
-        assert len(set(places.values())) == len(places)
-        for source, target, edge in onward(graph).edges(data=True):
-            if edge["relation"] in ("awaits", "scheduled-by") and len(graph) < 8:
-                assert places[source][0] < places[target][0]
 
 
 def test_networkx_draws_our_picture() -> None:

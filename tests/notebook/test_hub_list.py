@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from durablenb.notebook.live.hub import HubList
-from tests.notebook.reading import Page, page_of
-from tests.notebook.scenes import SCENES, Stage, stage
-from tests.notebook.test_live import tell, text_of
+from tests.notebook.reading import Page, page_of, scene, tell, text_of
+from tests.notebook.scenes import Stage, stage
 
 
 def rows_of(view: HubList) -> list[str]:
@@ -70,9 +69,7 @@ def test_sub_orchestrations_are_folded_under_their_roots() -> None:
     ],
 )
 def test_a_row_says_what_its_instance_does_now(name: str, says: str) -> None:
-    made = stage()
-    SCENES[name](made)
-    (row,) = rows_of(made.hub.watch().list)
+    (row,) = rows_of(scene(name).hub.watch().list)
     assert says in row
 
 

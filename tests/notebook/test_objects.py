@@ -11,14 +11,15 @@ import pytest
 import durablenb as df
 from durablenb.model.display import Displayed
 from durablenb.notebook import display
-from tests.notebook.reading import Page, bundle_of, page_of, scene, text_of
+from tests.notebook.reading import SHARED, Page, bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import SCENES, Stage, stage
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def full() -> Stage:
     """A hub with an instance in some of the states."""
     made = stage()
+    SHARED.append(made.hub)
     for name in ("completed", "failed", "waiting", "fanned"):
         SCENES[name](made)
     return made
@@ -27,18 +28,14 @@ def full() -> Stage:
 # -- the hub -------------------------------------------------------------------------------------
 
 
-def test_a_hub_shows_counts_by_orchestrator_and_status(full: Stage) -> None:
+def test_a_hub_shows_counts_by_orchestrator_and_status_and_the_latest_events(full: Stage) -> None:
     page = page_of(full.hub)
     assert page.picture().alt == "8 instances: 2 Failed, 1 Running, 5 Completed"
     assert page.picture().texts[:2] == ["chain", "4 Completed"]
     place = page.texts.index("chain")
     assert page.texts[place : place + 3] == ["chain", "4", "4 Completed"]
-
-
-def test_a_hub_names_the_instances_with_the_latest_events(full: Stage) -> None:
-    texts = page_of(full.hub).texts
-    first = texts.index("Latest events: 8 instances")
-    assert texts[first + 6 : first + 9] == ["fan_out", "fan_out", "Completed"]
+    first = page.texts.index("Latest events: 8 instances")
+    assert page.texts[first + 6 : first + 9] == ["fan_out", "fan_out", "Completed"]
 
 
 def test_the_text_of_a_hub_is_a_table_of_counts(full: Stage) -> None:
@@ -236,23 +233,24 @@ def test_what_has_no_picture_shows_as_text() -> None:
     assert bundle_of(Unknown()) == {"text/plain": "<unknown>"}
 
 
-def test_importing_loads_no_views_and_no_networkx() -> None:
-    code = (
-        "import durablenb, sys; hub = durablenb.TaskHub(':memory:'); hub.close(); "
-        "print([name for name in sys.modules if name.startswith(('durablenb.notebook', 'networkx', "
-        "'IPython', 'xml', 'durablenb.analysis.calls', 'durablenb.analysis.snapshot', "
-        "'durablenb.analysis.fleet'))])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+LOADS = """
+import sys
+import durablenb
+
+def loaded(*names):
+    return [name for name in sys.modules if name.startswith(names)]
+
+analysis = [f"durablenb.analysis.{name}" for name in ("calls", "snapshot", "fleet")]
+with durablenb.TaskHub(":memory:", mode="kernel") as hub:
+    print(loaded("durablenb.notebook", "networkx", "IPython", "xml", *analysis))
+    hub.add_orchestrator(lambda context: 1, "one")
+    handle = hub.start("one")
+    handle.wait()
+    assert "text/html" in handle._repr_mimebundle_()
+    print(loaded("networkx", "matplotlib", "IPython"))
+"""
 
 
-def test_showing_an_instance_loads_no_networkx() -> None:
-    code = (
-        "import durablenb, sys; hub = durablenb.TaskHub(':memory:', mode='kernel'); "
-        "hub.add_orchestrator(lambda context: 1, 'one'); handle = hub.start('one'); handle.wait(); "
-        "assert 'text/html' in handle._repr_mimebundle_(); "
-        "print([name for name in sys.modules if name.startswith(('networkx', 'matplotlib', 'IPython'))])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+def test_importing_loads_no_views_and_showing_an_instance_loads_no_networkx() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n[]\n"

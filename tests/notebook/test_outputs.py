@@ -16,8 +16,8 @@ from PIL import Image
 
 import durablenb as df
 from durablenb.notebook.untrusted_html import safe_html
+from tests.notebook.hostile import PAYLOADS
 from tests.notebook.reading import Page
-from tests.notebook.test_hostile import PAYLOADS
 
 ATTRIBUTES = {
     "media",

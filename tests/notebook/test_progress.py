@@ -23,7 +23,6 @@ from durablenb.notebook.still import progress
 from durablenb.notebook.still.progress import Pipe, ProgressDisplay, Terminal, progress_line, screen
 from tests.notebook.reading import Page, bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import SCENES, Stage, stage
-from tests.notebook.test_hostile import harmless, hostile
 
 
 @pytest.fixture(autouse=True)

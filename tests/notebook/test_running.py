@@ -15,9 +15,7 @@ import pytest
 
 import durablenb as df
 from durablenb.notebook.still.progress import progress_text
-from tests.notebook.reading import page_of, text_of
-from tests.notebook.test_live import tell, turn_to
-from tests.notebook.test_live import text_of as text_in
+from tests.notebook.reading import page_of, tell, text_of, turn_to
 from tests.waiting import until
 
 SAYS = "2 running, 28 queued"
@@ -102,9 +100,9 @@ def test_every_view_says_how_many_calls_run_and_how_many_are_queued(held: list[d
         assert all(wait in page_of(handle).text for wait in waits)
         view = handle.watch(freeze=False)
         turn_to(view, "graph")
-        assert says in text_in(view, "graph")
-        assert all(wait in text_in(view, "waits") for wait in waits)
+        assert says in text_of(view, "graph")
+        assert all(wait in text_of(view, "waits") for wait in waits)
         tell(view, "select", key=re.findall('data-key="(step [^"]+)"', view.graph.decode())[0])
-        assert says in text_in(view, "detail")
+        assert says in text_of(view, "detail")
         assert says in progress_text(handle.progress()._shown())
         view.close()

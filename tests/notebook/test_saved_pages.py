@@ -10,7 +10,7 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis.replays import frames
-from tests.notebook.reading import anew, scene
+from tests.notebook.reading import scene
 from tests.notebook.scenes import family, stage
 
 SECRET = "swordfish"
@@ -183,10 +183,3 @@ def test_large_values_have_no_room_in_a_page(tmp_path: Path, monkeypatch: pytest
     handle.save(tmp_path / "other.html", values=False)
     assert (tmp_path / "other.html").stat().st_size < (tmp_path / "page.html").stat().st_size
     made.hub.close()
-
-
-def test_what_was_purged_is_no_page(tmp_path: Path) -> None:
-    handle = anew("completed")
-    handle.purge()
-    with pytest.raises(df.InstanceNotFoundError):
-        handle.save(tmp_path / "page.html")

@@ -10,9 +10,9 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis.sequence import MOST_MESSAGES, Gap, Round, SequenceDiagram
-from tests.notebook.reading import Page, anew, bundle_of, page_of, scene, text_of
+from tests.notebook.hostile import PAYLOADS, harmless, hostile
+from tests.notebook.reading import again, bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import SCENES, stage
-from tests.notebook.test_hostile import PAYLOADS, harmless, hostile
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 OPEN = ("running", "waiting", "between_attempts", "suspended", "locked_out", "in_a_section", "queued")
@@ -70,25 +70,21 @@ def test_calls_made_together_are_one_message_and_failures_stand_apart() -> None:
     ]
 
 
-def test_children_answer_like_activities() -> None:
-    diagram = scene("failed").sequence()
+def test_children_answer_like_activities_and_are_started_by_their_parent() -> None:
+    handle = scene("failed")
+    diagram = handle.sequence()
     assert [(line.name, line.role) for line in diagram.lifelines] == [
         ("client", "client"),
         ("family", "orchestrator"),
         ("chain", "child"),
         ("doomed", "child"),
     ]
-    assert lines("failed")[-2:] == [
+    assert str(diagram).splitlines()[-2:] == [
         "family ⇠ doomed: failed (ValueError)",
         "client ⇠ family: Failed (ValueError)",
     ]
-
-
-def test_a_child_is_started_by_its_parent_and_answers_it() -> None:
-    made = stage()
-    SCENES["failed"](made)
-    child = next(one for one in made.hub.instances(name="doomed"))
-    diagram = made.hub.handle(child.instance_id).sequence()
+    (child,) = handle.hub.instances(name="doomed")
+    diagram = handle.hub.handle(child.instance_id).sequence()
     assert [line.role for line in diagram.lifelines] == ["parent", "orchestrator", "activity"]
     assert str(diagram).splitlines()[0] == "family → doomed: start"
     assert str(diagram).splitlines()[-1] == "family ⇠ doomed: Failed (ValueError)"
@@ -116,7 +112,7 @@ def test_an_event_that_came_before_the_wait_is_taken() -> None:
     assert "race: take Approval" in str(handle.sequence()).splitlines()
 
 
-def test_entities_are_called_signaled_locked_and_unlocked() -> None:
+def test_entities_are_called_signaled_locked_and_unlocked_and_many_of_a_name_are_one_lifeline() -> None:
     said = lines("transferred")
     assert said[1:4] == [
         "transfer → @account@a: lock",
@@ -128,12 +124,9 @@ def test_entities_are_called_signaled_locked_and_unlocked() -> None:
         "transfer → @account@b: unlock",
         "transfer → @audit@all: note",
     ]
-
-
-def test_many_entities_of_a_name_are_one_lifeline() -> None:
     assert lines("tallied")[1:4] == [
-        "tally → @shop@*: 40 \N{MULTIPLICATION SIGN} open",
-        "tally → @shop@*: 40 \N{MULTIPLICATION SIGN} count",
+        f"tally → @shop@*: 40 {TIMES} open",
+        f"tally → @shop@*: 40 {TIMES} count",
         f"tally ⇠ @shop@*: 40 {TIMES} result",
     ]
 
@@ -228,25 +221,25 @@ def test_of_very_many_messages_the_first_and_the_last_are_shown_and_where_the_re
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_the_picture_the_sentence_and_the_text_are_the_same_in_every_run(name: str) -> None:
-    first, second = scene(name).sequence(), anew(name).sequence()
-    assert first == second
-    assert bundle_of(first) == bundle_of(second)
-    picture = page_of(first).picture()
+def test_a_diagram_is_the_same_in_every_run_and_all_messages_are_in_its_picture_and_in_mermaid(
+    name: str,
+) -> None:
+    diagram, other = scene(name).sequence(), again(name).sequence()
+    assert diagram == other
+    assert bundle_of(diagram) == bundle_of(other)
+    picture, text = page_of(diagram).picture(), text_of(diagram)
     assert picture.root.attrib["aria-label"] == picture.alt
-    text = text_of(first)
-    assert text.startswith(f"<Sequence of {first.instance_id}: ")
+    assert text.startswith(f"<Sequence of {diagram.instance_id}: ")
     assert "2026" not in text
     assert " ms" not in text
-
-
-@pytest.mark.parametrize("name", SCENES)
-def test_every_message_stands_within_the_picture(name: str) -> None:
-    picture = page_of(scene(name).sequence()).picture()
     height = float(picture.root.attrib["height"])
     for element in picture.root.iter():
         for side, most in (("x", picture.width), ("cx", picture.width), ("y", height), ("cy", height)):
             assert 0 <= float(element.attrib.get(side, "0")) <= most
+    statements = grammatical(diagram.to_mermaid())
+    shown = sum(len(part.messages) if isinstance(part, Round) else 1 for part in diagram.parts)
+    assert sum(re.match(ARROW, one) is not None for one in statements) == shown
+    assert sum(one.startswith("participant ") for one in statements) == len(diagram.lifelines)
 
 
 def test_times_stand_beside_the_messages() -> None:
@@ -272,13 +265,6 @@ def test_a_recorded_instance_has_the_same_diagram(tmp_path: Path) -> None:
     with df.open_history(tmp_path / "hub.duckdb") as file:
         assert file.handle("race").sequence() == diagram
     made.hub.close()
-
-
-def test_an_instance_that_was_purged_has_none() -> None:
-    handle = anew("completed")
-    handle.purge()
-    with pytest.raises(df.InstanceNotFoundError):
-        handle.sequence()
 
 
 # -- Mermaid ---------------------------------------------------------------------------------------
@@ -308,16 +294,6 @@ def named(text: str) -> str:
     return re.sub(r"#(\d+);", lambda found: chr(int(found[1])), text)
 
 
-@pytest.mark.parametrize("name", SCENES)
-def test_mermaid_has_a_statement_for_each_message(name: str) -> None:
-    diagram = scene(name).sequence()
-    statements = grammatical(diagram.to_mermaid())
-    arrows = [one for one in statements if re.match(ARROW, one)]
-    shown = sum(len(part.messages) if isinstance(part, Round) else 1 for part in diagram.parts)
-    assert len(arrows) == shown
-    assert sum(one.startswith("participant ") for one in statements) == len(diagram.lifelines)
-
-
 def test_mermaid_says_par_and_loop() -> None:
     assert grammatical(scene("fanned").sequence().to_mermaid())[5:8] == [
         *("par 20 together", "p1->>p2: call", "end")
@@ -325,31 +301,19 @@ def test_mermaid_says_par_and_loop() -> None:
     assert "loop 13 rounds" in grammatical(scene("looped").sequence().to_mermaid())
 
 
-MERMAID = (
-    "end",
-    "par",
-    "Note over p0: x",
-    "wrap:x",
-    "style:x#y;",
-    "a;b",
-    "a#35;b",
-    "%%{init: {}}%%",
-    "$$x$$",
-)
-
-
-@pytest.mark.parametrize("text", MERMAID)
-def test_words_of_mermaid_are_names_in_a_name(text: str) -> None:
-    statements = grammatical(hostile(text, stage()).sequence().to_mermaid())
-    assert f"participant p1 as {text}" in [named(one) for one in statements]
-
-
-@pytest.mark.parametrize("start", range(0, 160, 40))
-def test_names_are_shown_and_obeyed_by_nobody(start: int) -> None:
+def test_words_of_mermaid_are_names_in_a_name() -> None:
     made = stage()
-    for text in PAYLOADS[start : start + 40 : 4]:  # each shape once
+    words = ("end", "par", "Note over p0: x", "wrap:x", "style:x#y;", "a;b", "a#35;b", "$$x$$")
+    for text in (*words, "%%{init: {}}%%"):
+        statements = grammatical(hostile(text, made).sequence().to_mermaid())
+        assert f"participant p1 as {text}" in [named(one) for one in statements]
+
+
+def test_names_are_shown_and_obeyed_by_nobody() -> None:
+    made = stage()
+    for text in PAYLOADS:
         diagram = hostile(text, made).sequence()
         grammatical(diagram.to_mermaid())
-        page: Page = harmless(bundle_of(diagram)["text/html"])
+        page = harmless(bundle_of(diagram)["text/html"])
         assert "\x1b" not in text_of(diagram)
         assert "Mermaid" in page.texts

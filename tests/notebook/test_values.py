@@ -15,9 +15,8 @@ from durablenb.core.matching import is_same
 from durablenb.core.short_repr import short_repr
 from durablenb.model.events import TaskScheduled
 from durablenb.values.codec import ValueCodec
-from tests.notebook.reading import page_of
+from tests.notebook.reading import SHARED, page_of, sent_by, tell, text_of
 from tests.notebook.scenes import stage
-from tests.notebook.test_live import tell, text_of
 
 
 def frames(context: Any) -> Any:
@@ -33,14 +32,14 @@ def scale(frame: pd.DataFrame) -> np.ndarray[Any, Any]:
     raise ValueError("window 7 is empty")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def handle() -> Any:
     made = stage()
+    SHARED.append(made.hub)
     made.hub.add_activity(load, "load")
     made.hub.add_activity(scale, "scale")
     made.orchestrator(frames)
-    yield made.done("frames")
-    made.hub.close()
+    return made.done("frames")
 
 
 def test_a_history_has_frames_by_their_shape_and_failures_by_their_message(handle: df.Handle) -> None:
@@ -81,8 +80,7 @@ def test_the_first_rows_of_a_frame_are_shown_when_somebody_asks(handle: df.Handl
 
 def test_a_tooltip_tells_what_is_under_the_pointer(handle: df.Handle) -> None:
     view = handle.watch(freeze=False)
-    told: list[Any] = []
-    view.send = lambda message, *_: told.append(message)  # type: ignore[method-assign]
+    told = sent_by(view)
     for key in ("step 1", "cell 1 1", "step 2", "cell 1 99", "nobody"):
         view._on_message(None, {"do": "tip", "key": key}, None)
     told = [message for message in told if "tip" in message]

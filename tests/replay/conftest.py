@@ -1,16 +1,7 @@
-"""Every hub that a test opens is closed after it: an open one is what magics and other tests would meet."""
+"""Hubs and views are closed as in the tests of the notebook: open ones are what other tests would meet."""
 
-from collections.abc import Iterator
+from tests.notebook import conftest
 
-import pytest
-
-from durablenb.hub.open_hubs import all_open
-
-
-@pytest.fixture(autouse=True)
-def _hubs_are_closed() -> Iterator[None]:
-    before = all_open()
-    yield
-    for hub in all_open():
-        if hub not in before:
-            hub.close()
+_shared_hubs_closed = conftest._shared_hubs_closed
+_tests_draw_views = conftest._tests_draw_views
+_all_hubs_closed = conftest._all_hubs_closed

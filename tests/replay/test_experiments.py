@@ -62,6 +62,8 @@ def test_an_event_that_is_missing_leaves_the_code_waiting_where_the_history_goes
     assert copy.steps()[-1].verdict == "mismatch"
     assert "requested is nothing more" in copy.steps()[-1].sentence
     assert copy.changes == ("event 4 (TaskCompleted #0) is left out",)
+    with pytest.raises(df.NonDeterminismError, match="no longer fits its history"):
+        copy.resumed()
 
 
 def test_an_answer_that_comes_twice_changes_nothing():
@@ -160,7 +162,7 @@ def test_a_crash_in_the_middle_of_an_episode_is_one_after_it():
     assert replay.until(5).changes == ("it ends with event 6 (TaskScheduled 'ship' #1)",)
 
 
-@pytest.mark.parametrize("name", ["approved", "failed", "too_late", "fanned", "retried", "tallied", "looped"])
+@pytest.mark.parametrize("name", ["approved", "failed", "fanned", "retried", "refused", "looped"])
 def test_a_copy_can_go_on_from_every_event(name):
     made = stage()
     handle = SCENES[name](made)
@@ -191,12 +193,6 @@ def test_a_copy_does_not_go_on_in_a_critical_section():
     with pytest.raises(ValueError, match="ends in a critical section"):
         replay.until(unlocked - 4).resumed()
     assert replay.until(unlocked).resumed().result() is not None
-
-
-def test_a_copy_that_does_not_fit_cannot_go_on():
-    _, handle, _ = shop()
-    with pytest.raises(df.NonDeterminismError, match="no longer fits its history"):
-        handle.replay().without(4).resumed()
 
 
 def test_a_copy_that_waits_can_be_sent_events_and_its_clock_jumps():
@@ -255,7 +251,9 @@ def test_the_hub_of_a_copy_is_closed_when_nobody_holds_it_by_a_thread_that_holds
         engine.ask(Watch("order")).result()
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize(
+    "name", ["pending", "approved", "retried", "failed", "transferred", "continued", "fanned"]
+)
 def test_looking_and_trying_leave_the_journal_as_it_is(name):
     made = stage()
     handle = SCENES[name](made)

@@ -9,7 +9,7 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis.replays.questions import NOT_NEW, WAITS, questions_about
-from tests.notebook.scenes import SCENES, stage
+from tests.notebook.reading import scene
 
 
 def right_answers(replay: Any) -> dict[tuple[int, int], dict[str, str]]:
@@ -63,7 +63,7 @@ def test_of_calls_that_are_awaited_together_only_new_ones_count_as_run() -> None
 
 
 def test_a_retry_is_run_again_and_counted() -> None:
-    told = right_answers(SCENES["retried"](stage()).replay())
+    told = right_answers(scene("retried").replay())
     runs = [answers[words] for answers in told.values() for words in answers if "be run now" in words]
     assert runs.count("Yes") == 3
     ended = [answers[words] for answers in told.values() for words in answers if "run to its end" in words]
@@ -91,7 +91,7 @@ def test_values_writes_and_winners() -> None:
     "name", ["approved", "retried", "completed", "looped", "failed", "fanned", "crossing"]
 )
 def test_every_question_has_several_options_and_its_kind_does_not_depend_on_the_answer(name: str) -> None:
-    replay = SCENES[name](stage()).replay()
+    replay = scene(name).replay()
     asked: dict[int, list[set[str]]] = {}
     for number in range(1, len(replay) + 1):
         for step in replay.steps(number):

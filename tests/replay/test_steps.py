@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pytest
 
@@ -23,30 +24,44 @@ from tests.replay.counting import awaits_of, episode_of, replay_of, until_episod
 FUNCTIONS = {function.__name__: function for function in ORCHESTRATORS}
 
 
-def histories(scene):
-    """What there is to be replayed of a scene: the code, whose it is, the events."""
+@cache
+def replays(scene):
+    """What there is of a scene: the code, whose it is, the events, and their replay."""
+    found = []
     for key, history in executions(read(scene)).items():
-        yield FUNCTIONS[history[0].name], key, history
+        function = FUNCTIONS[history[0].name]
+        found.append((function, key, history, replay_of(function, key, history)))
+    return found
+
+
+def all_steps(replay):
+    """The steps of all replays of an execution."""
+    return [step for number in range(1, len(replay) + 1) for step in replay.steps(number)]
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_a_replay_has_a_step_for_each_await_and_one_for_the_end(scene):
-    for function, key, history in histories(scene):
-        replay = replay_of(function, key, history)
+def test_a_replay_has_a_step_for_each_await_and_one_for_the_end_and_counts_them(scene):
+    for function, key, history, replay in replays(scene):
         assert len(replay) == sum(isinstance(event, OrchestratorStarted) for event in history)
+        reached = 0
         for number in range(1, len(replay) + 1):
             awaits = awaits_of(function, key, until_episode(history, number))
+            reached += awaits
             steps = replay.steps(number)
             assert sum(step.reached is not None for step in steps) == awaits
             has_end = number == len(replay) and isinstance(history[-1], Ending)
             assert len(steps) == replay.count(number) == awaits + has_end
+        totals = [replay.counts_at(step) for step in all_steps(replay)]
+        assert totals == sorted(totals)
+        assert totals[-1] == (replay.executed, replay.reached)
+        assert replay.executed == sum(isinstance(event, TaskScheduled) for event in history)
+        assert replay.reached == reached
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_an_activity_is_run_in_that_replay_alone_whose_episode_scheduled_it(scene):
-    for function, key, history in histories(scene):
-        replay = replay_of(function, key, history)
-        steps = [step for number in range(1, len(replay) + 1) for step in replay.steps(number)]
+    for _, _, history, replay in replays(scene):
+        steps = all_steps(replay)
         for event in history:
             if isinstance(event, TaskScheduled):
                 written_in = [step.replay for step in steps if event.event_id in step.written]
@@ -56,9 +71,8 @@ def test_an_activity_is_run_in_that_replay_alone_whose_episode_scheduled_it(scen
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_what_is_said_of_a_step_is_what_the_history_holds(scene):
-    for function, key, history in histories(scene):
-        replay = replay_of(function, key, history)
+def test_what_is_said_of_a_step_is_what_the_history_holds_by_then(scene):
+    for _, _, history, replay in replays(scene):
         for number in range(1, len(replay) + 1):
             begun = replay.trace.episodes[number - 1].event_id
             steps = replay.steps(number)
@@ -73,45 +87,17 @@ def test_what_is_said_of_a_step_is_what_the_history_holds(scene):
                 elif step.verdict == "waits":
                     assert step.sentence.endswith("the orchestrator waits here.")
                     assert ("New in the history" in step.sentence) is bool(step.written)
-
-
-@pytest.mark.parametrize("scene", SCENES)
-def test_the_last_step_is_the_end_that_is_recorded(scene):
-    for function, key, history in histories(scene):
-        last = replay_of(function, key, history).steps()[-1]
+            known = [replay.events_at(step) for step in steps]
+            assert known == sorted(known)
+            assert known[0] >= begun - history[0].event_id + 1
+        last = steps[-1]
+        if isinstance(history[-1], Ending):
+            assert known[-1] == len(history) or last.verdict == "terminated"
         if isinstance(history[-1], ExecutionCompleted):
             assert last.verdict == "returned"
         elif isinstance(history[-1], ExecutionFailed):
             assert last.verdict == "raised"
             assert history[-1].failure.error_type.rpartition(".")[2] in last.sentence
-
-
-@pytest.mark.parametrize("scene", SCENES)
-def test_the_ledger_grows_to_the_totals(scene):
-    for function, key, history in histories(scene):
-        replay = replay_of(function, key, history)
-        totals = [
-            replay.counts_at(step) for number in range(1, len(replay) + 1) for step in replay.steps(number)
-        ]
-        assert totals == sorted(totals)
-        assert totals[-1] == (replay.executed, replay.reached)
-        assert replay.executed == sum(isinstance(event, TaskScheduled) for event in history)
-        assert replay.reached == sum(
-            awaits_of(function, key, until_episode(history, number)) for number in range(1, len(replay) + 1)
-        )
-
-
-@pytest.mark.parametrize("scene", SCENES)
-def test_events_are_known_once_they_are_written_and_not_before(scene):
-    for function, key, history in histories(scene):
-        replay = replay_of(function, key, history)
-        for number in range(1, len(replay) + 1):
-            known = [replay.events_at(step) for step in replay.steps(number)]
-            begun = replay.trace.episodes[number - 1].event_id - history[0].event_id + 1
-            assert known == sorted(known)
-            assert all(one >= begun for one in known)
-            if isinstance(history[-1], Ending) and number == len(replay):
-                assert known[-1] == len(history) or replay.steps()[-1].verdict == "terminated"
 
 
 @pytest.mark.parametrize("name", edits.PARTING)
@@ -129,15 +115,6 @@ def test_edited_code_parts_from_its_history_where_it_was_edited(name):
             assert last.sentence.startswith(f"The code at line {last.line} no longer fits its history")
             return
     pytest.fail("it fits every history of its scene")
-
-
-def test_a_step_that_is_not_there_is_named():
-    function, key, history = next(histories("chain"))
-    replay = replay_of(function, key, history)
-    with pytest.raises(IndexError, match="There is no replay 5; the last one is 4"):
-        replay.steps(5)
-    with pytest.raises(IndexError, match="There is no step 3 in replay 2; the last one is 2"):
-        replay.step(2, 3)
 
 
 @pytest.mark.parametrize("answer", [1, 2, 3])
@@ -160,6 +137,14 @@ def test_the_end_is_on_the_return_that_was_executed(answer):
     assert last.verdict == "returned"
     assert words in replay.source.lines[last.line]
     hub.close()
+
+
+def test_a_step_that_is_not_there_is_named():
+    replay = replays("chain")[0][-1]
+    with pytest.raises(IndexError, match=r"There is no replay 5; the last one is 4\."):
+        replay.steps(5)
+    with pytest.raises(IndexError, match=r"There is no step 3 in replay 2; the last one is 2\."):
+        replay.step(2, 3)
 
 
 def test_an_open_await_names_the_answers_that_are_missing():
@@ -189,11 +174,7 @@ def test_an_open_await_names_the_answers_that_are_missing():
     hub.clock.advance(hours=1)
     while hub.step():
         pass
-    waiting = [
-        step.sentence
-        for number in range(1, len(handle.replay()) + 1)
-        for step in handle.replay().steps(number)
-    ]
+    waiting = [step.sentence for step in all_steps(handle.replay())]
     assert "activity quick #0, activity flaky #1 and external event Go #2 (0 of 3 have arrived)" in waiting[0]
     assert "No answer yet from external event Go #2 (2 of 3 have arrived)" in waiting[-1]
     handle.raise_event("Go")
