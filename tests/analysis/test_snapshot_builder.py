@@ -36,7 +36,7 @@ def followed(events, cuts, now):
     return picture
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(steps=programs, seed=st.integers(0, 2**32), stop=st.floats(0, 1), cuts=st.lists(st.integers(0, 60)))
 @example(
     steps=[["any", [["wait", "A"], ["timer", 0]]], ["retry", 1]], seed=0, stop=0.5, cuts=[]
@@ -55,6 +55,5 @@ def test_each_scene_is_the_same_event_by_event(name):
     events = list(scenes.SCENES[name](made).history())
     made.hub.close()
     now = events[-1].timestamp
-    assert told(followed(events, range(len(events)), now)) == told(
-        instance_snapshot(STATUS, events, None, now)
-    )
+    cuts = range(0, len(events), 1 + len(events) // 100)
+    assert told(followed(events, cuts, now)) == told(instance_snapshot(STATUS, events, None, now))

@@ -23,10 +23,6 @@ def register(hub):
         return amount
 
     @hub.activity
-    def refund(amount):
-        ledger.append(-amount)
-
-    @hub.activity
     def ship(what):
         return f"{what} sent"
 

@@ -1,8 +1,6 @@
-"""Forty sound orchestrators that look like the broken ones; each has its input, its events and its result."""
+"""Sound orchestrators that look like the broken ones; each has its input, its events and its result."""
 
-import datetime
 import random
-import uuid
 from datetime import timedelta
 
 import durablenb as df
@@ -26,7 +24,6 @@ def sound(expected=None, *, input_=None, events=()):
 
 
 ONCE = df.RetryOptions(1000, 3)
-EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 @sound(5)
@@ -54,29 +51,9 @@ def clock_of_the_context(context):
     return "later" if context.current_utc_datetime >= now else "earlier"
 
 
-@sound(True)
-def ids_of_the_context(context):
-    first, second = context.new_uuid(), context.new_uuid()
-    yield context.call_activity("echo", first)
-    return first != second
-
-
-@sound(7)
-def seeded_generator(context):
-    number = random.Random(7).randrange(1000)
-    yield context.call_activity("echo", number)
-    return 7
-
-
 @sound("ok")
 def generator_seeded_by_the_context(context):
     yield context.call_activity("echo", random.Random(context.new_uuid()).random())
-    return "ok"
-
-
-@sound("ok")
-def id_of_a_name(context):
-    yield context.call_activity("echo", str(uuid.uuid5(uuid.NAMESPACE_DNS, context.instance_id)))
     return "ok"
 
 
@@ -146,19 +123,12 @@ def waits_for_a_timer(context):
     return "timer"
 
 
-@sound("timer")
-def waits_until_a_date(context):
-    yield context.create_timer(EPOCH + timedelta(days=400))
-    return "timer"
-
-
 @sound("yes", events=[("Approval", "yes")])
 def waits_for_approval(context):
     return (yield context.wait_for_external_event("Approval"))
 
 
-@sound("yes", events=[("Approval", "yes", timedelta(days=1))])
-def approval_in_time(context):
+def approval_or_deadline(context):
     approval = context.wait_for_external_event("Approval")
     deadline = context.create_timer(context.current_utc_datetime + timedelta(days=2))
     winner = yield context.task_any([approval, deadline])
@@ -166,17 +136,16 @@ def approval_in_time(context):
         deadline.cancel()
         return approval.result
     return "late"
+
+
+@sound("yes", events=[("Approval", "yes", timedelta(days=1))])
+def approval_in_time(context):
+    return (yield from approval_or_deadline(context))
 
 
 @sound("late", events=[("Approval", "yes", timedelta(days=5))])
 def approval_too_late(context):
-    approval = context.wait_for_external_event("Approval")
-    deadline = context.create_timer(context.current_utc_datetime + timedelta(days=2))
-    winner = yield context.task_any([approval, deadline])
-    if winner is approval:
-        deadline.cancel()
-        return approval.result
-    return "late"
+    return (yield from approval_or_deadline(context))
 
 
 @sound(["a", "b"], events=[("Item", "a"), ("Item", "b")])
@@ -238,28 +207,6 @@ def first_of_two(context):
     return "b" if winner is quick else "a"
 
 
-@sound([1, 4, 9])
-def computes_between_steps(context):
-    numbers = yield context.task_all([context.call_activity("echo", n) for n in (1, 2, 3)])
-    return [number**2 for number in numbers]
-
-
-@sound(["x", "y", "z"])
-def sorts_a_set(context):
-    found = []
-    for name in sorted({"z", "x", "y"}):
-        found.append((yield context.call_activity("echo", name)))
-    return found
-
-
-@sound(3)
-def keeps_a_list_of_its_own(context):
-    found = []
-    for n in range(3):
-        found.append((yield context.call_activity("echo", n)))
-    return len(found)
-
-
 @sound("ok")
 def logs_while_it_does_not_replay(context):
     if not context.is_replaying:
@@ -290,20 +237,6 @@ async def coroutine(context):
     await context.call_activity("pay_by_key", 40)
     sent = await context.call_activity("ship", context.get_input())
     return sent.removeprefix("book ")
-
-
-@sound("three")
-def branches_on_a_result(context):
-    number = yield context.call_activity("echo", 3)
-    return "three" if number == 3 else "other"
-
-
-@sound(8)
-def loops_until_it_is_enough(context):
-    n = 1
-    while n < 8:
-        n = 2 * (yield context.call_activity("echo", n))
-    return n
 
 
 @sound("fired and forgotten")
