@@ -101,6 +101,14 @@ def test_the_timeline_shows_how_long_entities_were_locked() -> None:
     assert "@account@a, @account@b locked for 1.8 s" in open_section.titles
 
 
+def test_a_lock_lasts_from_when_it_was_granted(made: Stage) -> None:
+    handle = SCENES["locked_out"](made)
+    made.hub.handle("keeper").raise_event("Done")
+    handle.wait()
+    titles = page_of(handle).picture(1).titles
+    assert "@account@a, @account@b locked for 2.3 s" in titles
+
+
 def test_the_history_says_which_entity_and_which_operation() -> None:
     handle = scene("transferred")
     texts = page_of(handle).texts
