@@ -12,13 +12,17 @@ from durablenb.core.short_repr import plural as plural
 
 def shortened(text: str, width: int) -> str:
     """Return the text as one line of at most this many columns, without control characters."""
-    line = " ".join(text.split())
-    line = "".join(character if character.isprintable() else "�" for character in line)
+    line = printable(" ".join(text.split()))
     if display_width(line) <= width:
         return line
     while display_width(line) > width - 1:
         line = line[: -max(1, (display_width(line) - width) // 2)]
     return line + "…"
+
+
+def printable(text: str) -> str:
+    """Return the text with a mark in place of each control character that is no tab or line end."""
+    return "".join(character if character.isprintable() or character in "\t\n" else "�" for character in text)
 
 
 def short_message(message: str) -> str:

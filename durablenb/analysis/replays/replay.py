@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from durablenb.analysis.replays import experiments
 from durablenb.analysis.replays.steps import ReplaySteps, Step
-from durablenb.analysis.text import plural, shortened
+from durablenb.analysis.text import plural, printable, shortened
 from durablenb.core.registry import target_name
 from durablenb.core.trace import Trace, trace_execution
 from durablenb.engine.capture.output import CapturedOutput, capturing_for
@@ -224,7 +224,7 @@ class Replay(Saved, ReplaySteps):
     # -- as text ---------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        return _walkthrough(self)
+        return printable(_walkthrough(self))
 
     def __repr__(self) -> str:
         parts = [plural(len(self), "replay"), plural(len(self.trace.awaits), "await")]
