@@ -21,6 +21,7 @@ from durablenb.analysis.progress import RECENT, EndedCounter, ProgressCounter, P
 from durablenb.analysis.sql import journal_connection
 from durablenb.notebook.still import progress
 from durablenb.notebook.still.progress import Pipe, ProgressDisplay, Terminal, progress_line, screen
+from tests.notebook.hostile import harmless, hostile
 from tests.notebook.reading import Page, bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import SCENES, Stage, stage
 
