@@ -284,8 +284,17 @@ class Engine(EngineLoop):
         patience
             Seconds to wait for the engine while it is busy. If it is busy for longer, the answer is None, and
             the caller should ask again.
+
+        Notes
+        -----
+        The answer is None while the engine has messages to read: one of them may be the registration that
+        removes the reason.
         """
-        return self._in_turn(lambda: self._state.instances.blocked.reason(instance_id), patience)
+
+        def reason() -> Exception | None:
+            return self._state.instances.blocked.reason(instance_id) if self._inbox.is_empty else None
+
+        return self._in_turn(reason, patience)
 
     def _in_turn(self, read: Callable[[], T], patience: float) -> T | None:
         """Return what is read in the turn; None if the engine is busy for so many seconds."""

@@ -4,11 +4,30 @@ import threading
 import time
 from queue import SimpleQueue
 
+import durablenb as df
 from durablenb.engine import locks
 from durablenb.engine.inbox import Inbox
 from durablenb.engine.messages import Wake
+from tests.waiting import until
 
 PATIENCE = 30.0
+
+
+def test_a_reason_is_not_given_while_a_message_may_remove_it(tmp_path):
+    def waits(context):
+        yield context.wait_for_external_event("go")
+
+    with df.TaskHub(tmp_path / "hub.duckdb") as hub:
+        hub.add_orchestrator(waits)
+        hub.start("waits", instance_id="a")
+    with df.TaskHub(tmp_path / "hub.duckdb") as hub:
+        engine = hub._engine
+        hub.handle("a").raise_event("go")
+        assert "waits" in str(until(lambda: engine.obstacle("a")))
+        engine._inbox._messages.append(Wake())  # as when the engine's thread isn't awake yet
+        assert engine.obstacle("a") is None
+        engine.post(Wake())
+        assert until(lambda: engine.obstacle("a"))
 
 
 def test_a_message_is_in_sight_at_the_moment_at_which_it_ends_a_wait(monkeypatch):
