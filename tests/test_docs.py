@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 import durablenb as df
-from durablenb import cli
+from durablenb.cli import command_line
 from durablenb.model import errors, events
 
 ROOT = Path(__file__).parent.parent
@@ -153,7 +153,9 @@ def test_the_queries_of_the_table_reference_answer():
 def test_the_command_reference_has_every_command_with_its_arguments():
     page = reference("command-line.md")
     (commands,) = (
-        action.choices for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction)
+        action.choices
+        for action in command_line._parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
     )
     headings = dict(re.findall(r"^## `durablenb (\w+) ?(.*)`$", page, re.MULTILINE))
     assert set(headings) == set(commands)

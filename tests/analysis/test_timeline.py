@@ -29,7 +29,8 @@ def settle(hub):
 
 def done(hub, orchestrator, *given):
     """An instance that has completed."""
-    handle = done(hub, orchestrator, *given)
+    handle = hub.start(orchestrator, *given)
+    handle.result()
     return handle
 
 
