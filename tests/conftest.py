@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Rules and fixtures for all tests."""
 
 import gc
 import signal

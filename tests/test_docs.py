@@ -56,7 +56,7 @@ def reference(name):
 
 
 def section(page, title):
-    """What stands under a heading of the page."""
+    """The text under a heading of the page."""
     return re.search(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)[1]
 
 

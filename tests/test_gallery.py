@@ -15,7 +15,7 @@ VIEWS = VIEW.findall(PAGE)
 
 @pytest.fixture(scope="module")
 def gallery():
-    """What draws them."""
+    """The module that draws the gallery."""
     sys.path.insert(0, str(DOCS / "_ext"))
     try:
         made = importlib.import_module("pictures")

@@ -159,7 +159,7 @@ def hub(request):
 
 
 def main_of(listing, **more):
-    """What the listing's file defines as `main`."""
+    """The `main` that the listing's file defines."""
     namespace = {"__name__": "listing", **more}
     exec(compile(listing, "listing.py", "exec"), namespace)
     return namespace["main"]
@@ -194,7 +194,7 @@ def test_function_chaining_stops_at_the_link_that_breaks(hub):
 
 
 def test_function_chaining_goes_on_in_the_next_kernel(tmp_path):
-    """What the seed says of it: killed in the middle, it is resumed from the last checkpoint."""
+    """The seed's promise: killed in the middle, it is resumed from the last checkpoint."""
     calls = []
 
     def opened():
@@ -388,7 +388,7 @@ def test_aggregator_takes_what_the_clients_listing_signals(counter):
 
 
 def test_aggregator_takes_operations_of_many_sources_one_at_a_time(counter):
-    """What the seed promises of it: no state is lost between those who write at the same time."""
+    """The seed's promise: no state is lost between senders that write at the same time."""
     signal = main_of(SIGNAL_ENTITY)
 
     async def all_at_once():

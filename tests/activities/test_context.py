@@ -1,4 +1,4 @@
-"""What a call knows of itself: by `df.current_activity()`, and by an annotated parameter."""
+"""The context of a call: `df.current_activity()`, and an annotated parameter."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What running activities report is seen while they run: in tables, in `handle.progress()`, and remotely."""
+"""Reports of running activities are visible at once: in tables, in `handle.progress()`, and remotely."""
 
 import threading
 import time

@@ -24,7 +24,7 @@ class Raised(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What became of an orchestration: its status, and its output or its error."""
+    """The end of an orchestration: its status, and its output or its error."""
 
     status: str
     output: Any = None

@@ -1,4 +1,4 @@
-"""Who gets an external event, in loops that wait again and again: as in Azure's library for Python."""
+"""Loops that wait again and again get the same external events as with Azure's library for Python."""
 
 from datetime import timedelta
 from itertools import combinations

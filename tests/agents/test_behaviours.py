@@ -1,4 +1,4 @@
-"""What pydantic-ai's own tests ask of an engine for durable agents, as far as other files here don't."""
+"""Behaviours that pydantic-ai's own tests require of a durable engine, unless they are tested elsewhere."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a conversation costs in bytes and in work grows with its turns, not with their square."""
+"""The bytes and the work of a conversation grow with its turns, not with their square."""
 
 from itertools import pairwise
 

@@ -50,7 +50,7 @@ class Noted:
 
 
 def counted(store):
-    """What the view says of all instances, folded anew."""
+    """The view's figures of all instances, computed anew."""
     found = {}
     sql = "select name, status, count(*) from instances group by all order by all"
     for name, status, count in store.query(sql):

@@ -16,7 +16,7 @@ STATUS = DurableOrchestrationStatus("program", "one")
 
 
 def told(picture):
-    """What can be seen in a picture; where what is open ends is drawn from `now` alone."""
+    """The visible parts of a picture; bars of open calls end at `now`."""
     calls = [
         (call.number, call.name, call.state, len(call.attempts), len(call.pauses)) for call in picture.calls
     ]

@@ -1,4 +1,4 @@
-"""What an instance did, and when."""
+"""The spans of an instance, and their times."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -43,7 +43,7 @@ def raised(data):
 
 
 def status_of(output=None):
-    """What Azure's host answers of an orchestration that has ended with that output."""
+    """The response of Azure's host for an orchestration that has ended with this output."""
     times = dict.fromkeys(("createdTime", "lastUpdatedTime"), "2026-01-01T00:00:00Z")
     return {"name": "o", "instanceId": "an id", "runtimeStatus": "Completed", "output": output, **times}
 
@@ -56,7 +56,7 @@ def told(output):
 
 
 def output(orchestrator, event):
-    """What Azure's SDK makes of an orchestrator that waits for ``Event``, which has come with that text."""
+    """The output of an orchestrator of Azure's SDK that waits for ``Event``, which came with this text."""
     begun = {"EventId": -1, "IsPlayed": False, "Timestamp": "2026-01-01T00:00:00.000000Z"}
     history = [
         {**begun, "EventType": 12},

@@ -1,4 +1,4 @@
-"""What an entity function leaves behind is what Azure's own code makes of the same function."""
+"""An entity function leaves the state and the results that Azure's own code makes of the same function."""
 
 import itertools
 import json

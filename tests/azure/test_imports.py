@@ -1,4 +1,4 @@
-"""What a function app imports is the app's: the notebook's modules and paths stay as they were."""
+"""The imports of a function app are its own: the notebook's modules and paths stay as they were."""
 
 import sys
 

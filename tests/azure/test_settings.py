@@ -1,4 +1,4 @@
-"""What an app's settings say: which of its functions are disabled, and which there are."""
+"""The settings of an app: the functions that they disable, and the names that they may have."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the bare disk and bare DuckDB take in the same run, for what the hub is compared with."""
+"""The time of the bare disk and of bare DuckDB in the same run, as a measure for the hub."""
 
 from __future__ import annotations
 

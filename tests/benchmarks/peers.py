@@ -46,7 +46,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Runner:
-    """What an opened system can do. Each call returns when all results are on disk.
+    """The calls of an opened system. Each returns when all results are on disk.
 
     Attributes
     ----------

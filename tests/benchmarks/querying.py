@@ -45,7 +45,7 @@ order by first, e
 
 
 def ten_million_events(folder: Path) -> Iterator[dict[str, Any]]:
-    """What is asked of all instances, and of one, over 10,000,000 events."""
+    """Queries of all instances, and of one, over 10,000,000 events."""
     with df.TaskHub(folder / "ten-million.duckdb") as hub:
         hub._store.cursor().execute(_FILL)
         count = hub.sql("select count(*) from journal").fetchall()[0][0]

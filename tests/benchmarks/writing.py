@@ -1,4 +1,4 @@
-"""What large values cost the disk."""
+"""The disk space of large values."""
 
 from __future__ import annotations
 

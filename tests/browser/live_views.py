@@ -126,7 +126,7 @@ def save(page: Page, path: Path) -> None:
 
 
 def box_of(one: Locator) -> Any:
-    """Where something is in the page; it is scrolled into it before."""
+    """The position of an element in the page, which is scrolled to it first."""
     one.scroll_into_view_if_needed()
     box = one.bounding_box()
     assert box is not None

@@ -32,7 +32,7 @@ RUN = """async (root) => {
 
 
 def faults(page: Page, root: str = ".dnb-live") -> Iterator[str]:
-    """What is wrong in a page, in light and in dark."""
+    """The faults of a page, in light and in dark."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     for theme, ground in GROUNDS.items():

@@ -1,4 +1,4 @@
-"""What a live view draws can be read where there is little room."""
+"""Live views are readable in narrow places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of a live view: after the end, in a saved notebook, when the kernel is gone."""
+"""The still picture of a live view: after the end, in a saved notebook, without a kernel."""
 
 from __future__ import annotations
 

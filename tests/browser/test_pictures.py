@@ -116,7 +116,7 @@ FAILING = next(place for place, cell in enumerate(CELLS) if "failed.result()" in
 
 
 def drawn(page: Page, outputs: str) -> Drawn:
-    """What each output shows."""
+    """The pictures of each output."""
     assert page.get_by_text("model not found").count() == 0
     assert page.locator("mjx-container").count() == 0  # nobody's data is taken for mathematics
     found: Drawn = page.evaluate(
@@ -161,7 +161,7 @@ _FIT = """selector => [...document.querySelectorAll(selector)].every(image => {
 
 @pytest.fixture(scope="module")
 def pictures(lab: Lab) -> Shown:
-    """What the notebook showed in each theme when it was run; it is saved, and its kernel is gone."""
+    """The pictures of a notebook that was run and saved, in each theme; its kernel is gone."""
     lab.write("pictures.ipynb", CELLS)
     written = nbformat.read(lab.folder / "pictures.ipynb", 4)
     written.cells[FAILING].metadata["tags"] = ["raises-exception"]

@@ -1,4 +1,4 @@
-"""What is written twice of a timeline, in Python for still pictures and for the browser: both agree."""
+"""Rules of the timeline that are written in Python and in JavaScript: both agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a key consists of: inputs, modules, and what can't be part of it."""
+"""The parts of a key: inputs and modules; and values that can't be part of it."""
 
 import sys
 import threading

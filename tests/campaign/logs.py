@@ -118,7 +118,7 @@ def _ends(path: Path) -> list[int]:
 
 
 def _check(path: Path, acknowledged: list[str], ids: set[str]) -> bool:
-    """What was acknowledged is there, and the rest goes on; answers whether something was salvaged."""
+    """Check that acknowledged records are there and the rest goes on; return True if the hub was salvaged."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SalvageWarning)
         hub = df.TaskHub(path, mode="kernel")

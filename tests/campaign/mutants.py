@@ -77,7 +77,7 @@ def text_with(fault: Planted, root: Path) -> str:
 
 
 def is_caught(fault: Planted, tree: Path) -> bool:
-    """Whether a test in the tree fails while the fault is planted there.
+    """Return True if a test in the tree fails while the fault is planted there.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Figures:
-    """What came of one row."""
+    """The result of one row."""
 
     tried: int = 0
     failures: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Row:
     run: Callable[[int, int], Figures]
 
     def at(self, scale: float, seed: int) -> Figures:
-        """What comes of it; a mistake of the campaign's own is a failure, too."""
+        """Return the result; a mistake of the campaign's own is a failure, too."""
         begin = time.monotonic()
         try:
             figures = self.run(max(1, round(self.full * scale)), seed)

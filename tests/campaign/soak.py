@@ -51,7 +51,7 @@ def soaked(seconds: int, seed: int) -> Figures:
 
 
 def register(hub: df.TaskHub, random: Random) -> None:
-    """What is run: a chain, a fan-out, a family, a race against a timer, failures, an entity under a lock."""
+    """Register a chain, a fan-out, a family, a race against a timer, failures, an entity under a lock."""
 
     @hub.activity
     def work(size):
@@ -100,7 +100,7 @@ def one(hub: df.TaskHub, random: Random) -> None:
 
 
 def held(process: psutil.Process) -> dict[str, int]:
-    """What the process holds now."""
+    """Return the memory, the files and the threads that the process has now."""
     files = process.num_handles() if sys.platform == "win32" else process.num_fds()
     return {"memory": process.memory_info().rss, "files": files, "threads": threading.active_count()}
 

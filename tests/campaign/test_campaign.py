@@ -1,4 +1,4 @@
-"""What the campaign must not overlook; `.ci/run` runs a slice of each of its rows."""
+"""The campaign overlooks no failure; `.ci/run` runs a slice of each of its rows."""
 
 import pytest
 

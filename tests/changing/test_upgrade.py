@@ -12,7 +12,7 @@ from tests.notebook.reading import page_of
 
 @pytest.fixture
 def said(caplog):
-    """What is logged under a cell about code that has changed."""
+    """The log lines under a cell about code that has changed."""
     caplog.set_level(logging.INFO, "durablenb")
     return lambda: [record.getMessage() for record in caplog.records if "has changed" in record.getMessage()]
 

@@ -1,4 +1,4 @@
-"""What `%durable check` asks for."""
+"""The arguments of `%durable check`."""
 
 from datetime import datetime
 

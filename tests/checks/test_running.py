@@ -1,4 +1,4 @@
-"""What an orchestrator is seen to call while it runs: told once for each line, whatever its source shows."""
+"""Forbidden calls are noticed while an orchestrator runs, once for each line, whatever its source shows."""
 
 import logging
 import os

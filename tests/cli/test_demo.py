@@ -52,7 +52,7 @@ def begun(told):
 
 
 def numbers(pattern, text):
-    """What the groups of the pattern found, which it must find."""
+    """The numbers in the groups of the pattern, which must match."""
     return [int(number) for number in re.search(pattern, text).groups()]
 
 

@@ -1,4 +1,4 @@
-"""What the client tells of an instance: its status, and its history in Azure's shape."""
+"""The client's status of an instance, and its history in Azure's shape."""
 
 import contextlib
 from datetime import UTC, datetime, timedelta
@@ -119,7 +119,7 @@ def told(lab, client):
 
 
 def test_a_history_has_azures_shape(told):
-    """What was asked for is folded into what became of it; results only if they are asked for."""
+    """Requests are merged with their outcomes; results are there only if they are requested."""
     history = told()
     times = ("Timestamp", "ScheduledTime", "FireAt")
     for event in history:

@@ -1,4 +1,4 @@
-"""What is understood of functions' annotations."""
+"""The types in functions' annotations."""
 
 import functools
 from collections.abc import Awaitable, Coroutine, Generator, Iterator

@@ -1,4 +1,4 @@
-"""Where activities run: each executor runs each call once, and says what became of it."""
+"""Each executor runs each call once, and reports its outcome."""
 
 import asyncio
 import concurrent.futures

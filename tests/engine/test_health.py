@@ -1,4 +1,4 @@
-"""What `hub.health()` says: while all is well, while something is in the way, and after the end."""
+"""The answers of `hub.health()`: in order, with a disturbance, and after the end."""
 
 import html
 import threading

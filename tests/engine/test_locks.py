@@ -51,12 +51,12 @@ def interrupted(do, number, *, ends=(KeyboardInterrupt, TimeoutError)):
 
 
 def is_free(condition):
-    """Whether another thread can take its lock."""
+    """Return True if another thread can take its lock."""
     return can_be_taken(condition._lock)
 
 
 def can_be_taken(lock):
-    """Whether another thread can take the lock, which it releases again."""
+    """Return True if another thread can take the lock, which it releases again."""
     taken = []
 
     def take():

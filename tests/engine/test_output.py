@@ -1,4 +1,4 @@
-"""What activities print goes to the log of their instance, wherever they run, and nowhere else."""
+"""Prints of activities go to the log of their instance, wherever they run, and nowhere else."""
 
 import asyncio
 import concurrent.futures

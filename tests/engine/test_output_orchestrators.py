@@ -1,4 +1,4 @@
-"""What orchestrators print: once, however often they are replayed."""
+"""Prints of orchestrators are in the log once, after any number of replays."""
 
 import logging
 

@@ -95,7 +95,7 @@ def ids(hub):
 
 
 def shown(hub, instance_id):
-    """What must not change when the past is purged."""
+    """The answers that must not change when the past is purged."""
     status = hub.handle(instance_id).status()
     row = hub.sql(f"from instances where instance_id = '{instance_id}'").fetchall()
     return status.to_json(), row, hub.client.get_status(instance_id, show_history=True).to_json()

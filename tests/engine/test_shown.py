@@ -1,4 +1,4 @@
-"""What activities display is kept with their instance, wherever they run, and appears nowhere else."""
+"""Displays of activities are kept with their instance, wherever they run, and appear nowhere else."""
 
 import asyncio
 import concurrent.futures
@@ -25,7 +25,7 @@ def _agg():
 
 
 def outputs_of(function, inputs=("a",), **options):
-    """What calls of an activity with these inputs have displayed, once they have ended, and the log."""
+    """Run calls of an activity with these inputs; return their displayed outputs, and the log."""
     with fanned(function, inputs, **options) as handle:
         handle.result()
         return [(output.task_id, output.data) for output in handle.outputs()], list(handle.logs())

@@ -1,4 +1,4 @@
-"""Who asks an entity for something, and what comes of it."""
+"""Calls and signals of entities, and their outcomes."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What clients read of entities, and how what is left of them is cleared away."""
+"""Clients read the states of entities, and remove empty ones."""
 
 import asyncio
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ A = df.EntityId("Counter", "a")
 
 
 def ask(hub, *operations, entity=A):
-    """What an orchestration gets for these operations, one after the other; failures as text."""
+    """Return the results of these operations, called one after the other; failures as text."""
 
     @hub.orchestrator
     def asking(context):

@@ -118,7 +118,7 @@ def signal_all(hub, diary):
 
 
 def note_journal(hub, diary):
-    """What the file says about operations, before any of them can run."""
+    """Write down the operations in the file, before any of them can run."""
     for key, is_done in operations(hub):
         diary.note("enqueued", key)
         if is_done:

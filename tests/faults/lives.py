@@ -33,7 +33,7 @@ class Life:
         theirs.close()
 
     def heard(self, seconds: float = 90) -> Any:
-        """What it says next; None once it has ended."""
+        """Return its next message; None once it has ended."""
         try:
             return self._said.recv() if self._said.poll(seconds) else None
         except EOFError:

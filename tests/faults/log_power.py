@@ -76,7 +76,7 @@ def _put(image: bytearray, offset: int, content: bytes) -> None:
 
 @dataclass
 class Moment:
-    """What may be found after a power cut at one moment."""
+    """The permitted states after a power cut at one moment."""
 
     name: str
     log: bytes

@@ -38,7 +38,7 @@ BLOCKS_START, BLOCK, SECTOR = 12_288, 262_144, 512
 
 @dataclass
 class Checkpoint:
-    """What a database was before and after one, with the log that led there, and what stood in it.
+    """A database before and after a checkpoint, with the log that led there, and the contents.
 
     Its blocks of metadata are those before: DuckDB rewrites them in place.
     """
@@ -97,7 +97,7 @@ class Recorder:
         self.store.append(self.scribe.take())
 
     def checkpoint(self) -> None:
-        """What was written until now goes into the database.
+        """Write the present state into the database.
 
         Each third time a commit does it, which is a checkpoint: DuckDB's own log lacks its event.
         """
@@ -194,7 +194,7 @@ def record(workload: Callable[[Recorder, Random], None], random: Random, count: 
 
 @dataclass
 class Figures:
-    """What became of the power cuts."""
+    """The results of the power cuts."""
 
     cuts: int = 0
     mended: int = 0
@@ -245,7 +245,7 @@ def _cuts(cuts: int, seed: int) -> Iterator[tuple[str, Checkpoint, bytes]]:
 
 
 def _opened(path: Path) -> dict[str, int]:
-    """What is there once it is opened."""
+    """Open the files, and return their contents."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         store = DuckStore(path)

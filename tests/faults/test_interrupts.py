@@ -32,7 +32,7 @@ LENGTH = 4
 
 
 class Ledger:
-    """What activities did."""
+    """The calls and the effects of activities."""
 
     def __init__(self):
         self.calls = Counter()
@@ -103,7 +103,7 @@ def check_history(hub, instance_id, ledger, repeats):
 
 
 def leaves_a_block(frame):
-    """Whether it is a ``with`` that comes again for the end of its block: no interrupt comes in between."""
+    """Return True at a ``with`` line that is reached again at its block's end: interrupts skip it."""
     source = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
     offsets = (first for first, _, line in frame.f_code.co_lines() if line == frame.f_lineno)
     return source.lstrip().startswith("with ") and frame.f_lasti > min(offsets)
@@ -197,7 +197,7 @@ def test_what_an_interrupted_call_asked_for_is_on_disk_or_not_done(mode):
 
 
 def can_take_the_turn(hub):
-    """Whether another thread gets it."""
+    """Return True if another thread gets the turn."""
     taken = []
 
     def take():
@@ -262,7 +262,7 @@ def test_an_interrupt_leaves_the_turn_to_others(read):
 
 
 def test_after_an_interrupt_anywhere_cells_print_as_before(capsys):
-    """What an activity or an orchestrator prints goes elsewhere: only while it runs."""
+    """Prints are redirected only while an activity or an orchestrator runs."""
     modules = tuple(
         module.__file__ for module in (output, log_writer, jobs, invocation, orchestration_executor, streams)
     )

@@ -63,7 +63,7 @@ def check_diary(lines):
 
 
 def check_lists(hub):
-    """What was signaled is there, once and in order, and so is what was signaled on from there."""
+    """Check that all signals are there, once and in order, and so are the signals that followed from them."""
     numbers = list(range(bank.NUMBERS))
     assert hub.entity_state(bank.INBOX) == numbers
     assert hub.entity_state(bank.OUTBOX) == numbers

@@ -11,7 +11,7 @@ from tests.faults.lives import Life
 
 
 def live(path, where, limit=POISON_LIMIT):
-    """What one life of a process saw, or None if it died."""
+    """Return the report of one process, or None if it died."""
     life = Life(poison_worker.main, path, where, limit)
     seen = life.heard()
     if life.ended() == poison_worker.DEATH:

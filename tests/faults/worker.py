@@ -109,7 +109,7 @@ def raise_all(hub, diary):
 
 
 def note_journal(hub, diary):
-    """What the file says about activities, before any of them can run."""
+    """Write down the activities in the file, before any of them can run."""
     rows = hub.sql("select instance_id, execution_id, task_id, event_type, payload from history").fetchall()
     keys = {row[:3]: row[4].strip('"') for row in rows if row[3] == "TaskScheduled"}
     for row in rows:

@@ -19,7 +19,7 @@ _TRACEBACK = re.compile(r'(?:  File "[^\n]*\n(?:    [^\n]*\n)*)+')
 
 
 def path_of(scene: str) -> Path:
-    """Where a scene's history is kept."""
+    """The file of a scene's history."""
     return FOLDER / f"{scene}.jsonl"
 
 

@@ -20,7 +20,7 @@ SECONDS = 60
 
 @dataclass
 class Ran:
-    """What came of a cell."""
+    """The outputs of a cell."""
 
     printed: str = ""
     shown: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a kernel showed stays in the notebook: on a page made of it, on GitHub, and the same in every run."""
+"""The outputs of a kernel stay in the notebook: on a page made of it, on GitHub, the same in every run."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _executed(folder: Path) -> Any:
 
 
 def bundles(notebook: Any) -> dict[str, dict[str, str]]:
-    """What is kept of each object."""
+    """The stored outputs of each object."""
     return {name: notebook.cells[place].outputs[0].data for place, name in enumerate(SHOWN, start=1)}
 
 

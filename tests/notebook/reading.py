@@ -94,7 +94,7 @@ def _own_text(element: ElementTree.Element) -> str:
 
 
 def bundle_of(shown: object) -> dict[str, str]:
-    """What Jupyter is given."""
+    """The MIME bundle that Jupyter gets."""
     bundle: dict[str, str] = shown._repr_mimebundle_()  # type: ignore[attr-defined]
     return bundle
 
@@ -130,7 +130,7 @@ def again(name: str) -> df.Handle:
 
 @cache
 def page_of_scene(name: str) -> Page:
-    """What a notebook shows of it."""
+    """The page that a notebook shows of it."""
     return page_of(scene(name))
 
 

@@ -47,7 +47,7 @@ def opened_code(handle: df.Handle) -> LiveInstance:
 
 
 def counted(view: LiveInstance) -> dict[str, str]:
-    """What is said of each line with an await, by its code."""
+    """The text of each line with an await, by its code."""
     rows = re.findall(r'aria-label="(line [^"]*)".*?<pre>(.*?)</pre>', view.code.decode())
     return {html.unescape(re.sub("<[^>]*>", "", text)).strip(): words for words, text in rows}
 

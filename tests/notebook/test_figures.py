@@ -93,7 +93,7 @@ def rows(hub: df.TaskHub, instance_id: str) -> Counter[tuple[str, str]]:
 
 
 def numbers(line: Line2D) -> list[float]:
-    """What a line stands for."""
+    """The numbers behind a line."""
     return [float(value) for value in np.asarray(line.get_ydata())]
 
 

@@ -1,4 +1,4 @@
-"""What a notebook's file holds of a live view: a still picture, also when all cells are run in one go."""
+"""A notebook's file holds a still picture of each live view, also when all cells are run in one go."""
 
 from __future__ import annotations
 

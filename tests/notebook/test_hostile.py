@@ -1,4 +1,4 @@
-"""What comes from data stays data: in HTML, in pictures, in the account of an error."""
+"""Data stays data: in HTML, in pictures, in the text of an error."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def ids(instances: Any) -> list[str]:
 
 
 def refused(shell: InteractiveShell, name: str, line: str, cell: str | None = None) -> str:
-    """What is said of a magic that is not understood."""
+    """The message for a magic that is not understood."""
     magic = shell.find_line_magic(name)
     with pytest.raises(UsageError) as caught:
         magic(line, cell=cell) if cell is not None else magic(line)
@@ -150,7 +150,7 @@ def test_every_command_is_documented_with_its_options(shell) -> None:
 
 
 def completed(shell: InteractiveShell, line: str) -> list[str]:
-    """What a line may go on with."""
+    """The completions of a line."""
     with provisionalcompleter():
         return sorted(one.text for one in shell.Completer.completions(line, len(line)))
 

@@ -1,4 +1,4 @@
-"""What a hub's list says of its open instances, and how much it reads for that."""
+"""The texts of open instances in a hub's list, and the number of rows that they read."""
 
 from __future__ import annotations
 

@@ -290,7 +290,7 @@ def grammatical(mermaid: str) -> list[str]:
 
 
 def named(text: str) -> str:
-    """What a reader sees of an escaped name."""
+    """The visible text of an escaped name."""
     return re.sub(r"#(\d+);", lambda found: chr(int(found[1])), text)
 
 

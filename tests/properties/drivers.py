@@ -75,7 +75,7 @@ class ByHand:
 
     @property
     def result(self) -> Any:
-        """What it returned."""
+        """The returned value."""
         last = self.history[-1]
         assert isinstance(last, ev.ExecutionCompleted), last
         return codec.decode(last.result)
@@ -138,7 +138,7 @@ class ByHand:
 
 
 def answered(history: Sequence[ev.Event]) -> list[ev.Event]:
-    """What was asked for, without the places and the times, which differ with what arrived between."""
+    """The events without places and times, which depend on the order of arrival."""
     asked = [event for event in history if isinstance(event, ev.Request)]
     return [replace(event, event_id=0, timestamp=START) for event in asked]
 
@@ -210,7 +210,7 @@ class ByEngine:
         assert all(isinstance(why, WaitTimeoutError) for why in held), held
 
     def results(self) -> dict[str, Any]:
-        """What came out of the instances that were started."""
+        """The outcomes of the instances that were started."""
         return {
             record.instance_id: codec.decode(record.event.result)
             for record in self.store.journal

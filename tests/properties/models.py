@@ -38,7 +38,7 @@ class Thing:
 
 @dataclass
 class Operation:
-    """What somebody asked for, and who wants to know what came of it."""
+    """A requested operation, and the one that waits for its result."""
 
     name: str
     tag: str
@@ -121,7 +121,7 @@ class World:
 
     @property
     def open(self) -> list[str]:
-        """Who isn't done, by name."""
+        """The members that aren't done, by name."""
         return [name for name, one in self.orchestrations.items() if one.status == "open"]
 
     @property

@@ -142,7 +142,7 @@ class Failed(Exception):
 
 
 def expected(steps: list[Any]) -> list[Any]:
-    """What a tame program returns; where there is a race, the first task wins."""
+    """Return the result of a tame program; in a race, the first task wins."""
     results: list[Any] = []
     for step in steps:
         try:

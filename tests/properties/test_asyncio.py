@@ -1,4 +1,4 @@
-"""What holds for orchestrators that use asyncio, whatever they do and whatever arrives in which order."""
+"""Properties of orchestrators that use asyncio, for any program and any order of arrival."""
 
 import asyncio
 import itertools
@@ -157,7 +157,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def _run_by_timers(steps):
-    """What an orchestrator returns whose timers fire in the order of their times."""
+    """Return the result of an orchestrator whose timers fire in the order of their times."""
     execution = fresh(asyncio_program)
     now, timers = START, {}
     execution.deliver(ExecutionStarted(1, now, "program", codec.encode(steps)))

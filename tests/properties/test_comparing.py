@@ -1,4 +1,4 @@
-"""What holds for comparing and for replaying, whichever histories there are."""
+"""Properties of comparisons and replays, for any histories."""
 
 from copy import deepcopy
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What holds for the engine, whichever programs it runs."""
+"""Properties of the engine, for any programs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What holds for one execution, whatever its orchestrator asks for and whatever arrives in which order."""
+"""Properties of one execution, for any requests and any order of arrival."""
 
 from random import Random
 

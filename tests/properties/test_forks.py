@@ -1,4 +1,4 @@
-"""What holds for forks, wherever in whichever program's history they begin."""
+"""Properties of forks, at any place in any program's history."""
 
 from collections import Counter
 

@@ -47,7 +47,7 @@ def failing(context):
 
 
 class AnyHub(RuleBasedStateMachine):
-    """What a model says of each instance: its orchestrator, how it stands, the events it was sent."""
+    """A model that has, of each instance, the orchestrator, the status, and the events that were sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class AnyHub(RuleBasedStateMachine):
     # -- what must hold --------------------------------------------------------------------------
 
     def note_ends(self) -> None:
-        """What was open may have ended; a suspended one may not."""
+        """Open instances may have ended; a suspended one may not."""
         for instance_id, found in self.model.items():
             status = self.hub.client.get_status(instance_id)
             if found["status"] == "open" and status.runtime_status.is_terminal:

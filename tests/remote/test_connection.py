@@ -1,4 +1,4 @@
-"""What may happen on the way to a remote hub, and what is said then."""
+"""Faults on the way to a remote hub, and their messages."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ for call in (df.TaskHub, df.open_history):
 
 
 def told(path: Path) -> list[str]:
-    """What a second process is told that opens the file, as a hub and as a history."""
+    """The message for a second process that opens the file, as a hub and as a history."""
     done = subprocess.run(
         [sys.executable, "-c", OPEN, str(path)], capture_output=True, text=True, check=True, timeout=60
     )

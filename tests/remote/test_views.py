@@ -1,4 +1,4 @@
-"""What is seen of a remote hub is what is seen where it is, still and live."""
+"""A remote hub has the same views as the hub itself, still and live."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def drain(hub: df.TaskHub) -> None:
 
 
 def executions_in(view: LiveExplorer) -> list[tuple[str, bool]]:
-    """What can be chosen in the head, and which of these is."""
+    """The choices in the head, and the chosen one."""
     found = re.findall(r"<option value=\"\d+\"( selected)?>([^<]*)", view.head.decode())
     return [(words, bool(is_chosen)) for is_chosen, words in found]
 

@@ -26,7 +26,7 @@ FUNCTIONS = {function.__name__: function for function in ORCHESTRATORS}
 
 @cache
 def replays(scene):
-    """What there is of a scene: the code, whose it is, the events, and their replay."""
+    """A scene's code, its owner, the events, and their replay."""
     found = []
     for key, history in executions(read(scene)).items():
         function = FUNCTIONS[history[0].name]

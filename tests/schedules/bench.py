@@ -138,7 +138,7 @@ def play(scenario: Scenario, plan: Plan) -> Scheduler:
 
 
 def profile_of(scenario: Scenario) -> Profile:
-    """What the scenario goes through when nothing is preempted."""
+    """Run the scenario without preemptions, and return its profile."""
     return play(scenario, Plan(0)).profile
 
 

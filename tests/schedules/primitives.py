@@ -1,4 +1,4 @@
-"""What `durablenb.engine.locks` has, made so that the scheduler decides who goes on."""
+"""The names of `durablenb.engine.locks`, made so that the scheduler decides which thread goes on."""
 
 from __future__ import annotations
 

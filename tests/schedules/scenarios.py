@@ -72,7 +72,7 @@ def races_against_timers(bench: Bench) -> None:
 
 
 def lines_of_a_long_activity(bench: Bench) -> None:
-    """What an activity prints is on disk soon, though nothing else is written."""
+    """Prints of an activity are on disk soon, though nothing else is written."""
 
     @bench.activity
     def talk() -> str:
@@ -272,7 +272,7 @@ def commits_that_take_time(bench: Bench) -> None:
 
 
 def purges_beside_commits(bench: Bench) -> None:
-    """What was purged is gone, what came after it is there, and no purge meets another commit."""
+    """Purged instances are gone, later ones are there, and no purge meets another commit."""
     disk = Disk(bench)
     _add_chain(bench, 2)
 

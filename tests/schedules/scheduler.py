@@ -47,7 +47,7 @@ class Abandoned(BaseException):
 
 @dataclass
 class Profile:
-    """What a run without preemptions went through: how often it came to each line."""
+    """The lines of a run without preemptions, each with the number of times that it was reached."""
 
     places: Counter[Place] = field(default_factory=Counter)
 
@@ -64,7 +64,7 @@ class Profile:
 
 @dataclass
 class Plan:
-    """Where a run is preempted: after so many steps, or when it comes to a line for the n-th time."""
+    """The preemptions of a run: after so many steps, or when it comes to a line for the n-th time."""
 
     seed: int
     steps: frozenset[int] = frozenset()
@@ -106,7 +106,7 @@ class Strand:
 
     @property
     def can_run(self) -> bool:
-        """Whether it waits for nothing, or for what is so by now."""
+        """Return True if it waits for nothing, or its condition is met by now."""
         return not self.is_done and (self.ready is None or self.ready())
 
 

@@ -332,7 +332,7 @@ REPLAY = "instances/order-7/replay"
 
 
 def is_at(view, replay, step):
-    """Whether the explorer is at a step of a replay, each of which has one step more than the one before."""
+    """Return True if the explorer is at a step of a replay; each replay has one step more than the last."""
     controls = view.html["controls"]
     place = "the end" if step == 3 else f"await {step} of {min(replay, 2)}"
     return f"<b>{place}<" in controls and f'aria-current="true">#{replay} ' in controls

@@ -1,4 +1,4 @@
-"""What must hold after every commit, checked as the records come in.
+"""Rules that hold after every commit, checked as the records come in.
 
 The letters are those of the simulator's invariants:
 
@@ -338,7 +338,7 @@ class Audit:
         )  # fmt: skip
 
     def _check_children_ended(self, records: Sequence[Record]) -> None:
-        """What a parent hears of a child stands beside the child's own end."""
+        """Check that a child's outcome in the parent's history is the child's own."""
         rewound = {r.instance_id for r in records if isinstance(r.event, ev.ExecutionRewound)}
         for record in records:
             event = record.event

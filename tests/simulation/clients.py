@@ -45,7 +45,7 @@ _WEIGHTS = {"start": 4, "raise": 6, "rewind": 2}
 
 
 class Clients:
-    """What is asked, and what was promised.
+    """Requests of clients, and the promises to them.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ class Clients:
     # -- answers (I1) ----------------------------------------------------------------------------
 
     def _answered(self, message: messages.ClientMessage, reply: Future[Any]) -> None:
-        """What an answer says must be on disk when it comes."""
+        """Check that an answer's content is on disk when it comes."""
         error = reply.exception()
         if error is not None:
             self._audit.check(isinstance(error, DurableError), "I1", "an odd answer", message, error)

@@ -1,4 +1,4 @@
-"""What must hold of entities after every commit, checked as the records come in.
+"""Rules for entities that hold after every commit, checked as the records come in.
 
 E1  a part of an entity's history begins when nothing is left to do in the one before
 E2  an operation is settled at most once, alone or with all that it did; its outcome and the state after it
@@ -232,7 +232,7 @@ class EntityAudit:
             self._check_granted(task)
 
     def _is_rewound(self, task: Task) -> bool:
-        """Whether its execution was rewound in this transaction: much of what it asked for was done."""
+        """Return True if its execution was rewound in this transaction: many requests were carried out."""
         life = self._audit.lives.get(task[:2])
         return life is not None and life.rewound_in == self._audit.transactions
 

@@ -46,10 +46,10 @@ class SeededExecutor:
         self.waiting.append(job)
 
     def cancel(self, job: Job) -> None:
-        """What runs goes on, as in a thread that nobody can stop."""
+        """Let running calls go on, as in a thread that can't be stopped."""
 
     def drop_unwanted(self) -> None:
-        """What waits finds by itself that it isn't wanted any more."""
+        """Drop nothing: a waiting call notices by itself that it isn't wanted any more."""
 
     def close(self, *, wait: bool) -> None:
         self.waiting.clear()
@@ -91,7 +91,7 @@ class SeededExecutor:
         return f"{_name(work)} ends again"
 
     def check(self, work: ActivityJob) -> None:
-        """What must hold when an activity begins."""
+        """Check the rules for an activity that begins."""
         key = (work.instance.id, work.execution_id, work.task_id)
         audit = self._audit
         if isinstance(work, BatchJob):
@@ -120,7 +120,7 @@ class SeededExecutor:
         return [one.attempt for one in attempts if one.key == work.key]
 
     def _check_batch(self, work: BatchJob) -> None:
-        """What must hold when operations of an entity begin."""
+        """Check the rules for operations of an entity that begin."""
         thing = self._audit.entities.things.get(work.entity.id)
         others = [
             one for one in self.running if isinstance(one, BatchJob) and one.entity.id == work.entity.id

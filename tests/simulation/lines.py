@@ -1,4 +1,4 @@
-"""What happens in a simulation, as lines of text."""
+"""The events of a simulation, as lines of text."""
 
 from dataclasses import fields
 

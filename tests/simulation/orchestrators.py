@@ -14,7 +14,7 @@ class Crash(BaseException):
 
 
 class Fate:
-    """What the seed decides inside activities and orchestrators."""
+    """The seed's decisions inside activities and orchestrators."""
 
     def __init__(self) -> None:
         self.random = Random(0)

@@ -49,7 +49,7 @@ class Rationing:
         return replace(activity, queue=NARROW.name)
 
     def check(self, work: ActivityJob, running: Sequence[ActivityJob]) -> None:
-        """What must hold when a call begins while others run."""
+        """Check the rules for a call that begins while others run."""
         if not self._has_queue or not _is_queued(work):
             return
         alike = [one for one in running if one.scope is work.scope and _is_queued(one) and one is not work]

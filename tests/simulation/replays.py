@@ -52,7 +52,7 @@ def fresh(function: Any, instance_id: str, execution_id: str, max_actions: int) 
 
 
 def go_over(execution: Execution, history: list[Event], begin: int) -> str:
-    """What differs if `begin` events are replayed and the others happen again; "" if nothing does."""
+    """Replay `begin` events and repeat the others; return the difference, "" if there is none."""
     try:
         execution.replay(history[:begin])
         return _go_on(execution, history, begin)
@@ -143,7 +143,7 @@ def _output(life: Life) -> object:
 
 
 def check_results(store: Store, audit: Audit) -> None:
-    """What completed has a result that it can have, with events in the order in which they came."""
+    """Check that completed instances have possible results, and events in their order of arrival."""
     for life in audit.current.values():
         if isinstance(life.output, ExecutionCompleted):
             piece = PIECES[life.started.name]

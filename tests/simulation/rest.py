@@ -78,7 +78,7 @@ def settle(world: Simulation) -> None:
 
 
 def _rewind(world: Simulation) -> None:
-    """What failed is done again, now that nothing is broken any more."""
+    """Rewind failed instances, now that nothing is broken any more."""
     fate.is_broken = False
     for life in list(world.audit.current.values()):
         if life.status == "Failed":
@@ -101,7 +101,7 @@ def _help(world: Simulation, instance: OpenInstance) -> None:
 
 
 def _check_agreement(world: Simulation, found: list[OpenInstance]) -> None:
-    """What the engine has in memory is what a new process would find."""
+    """Check that the engine's memory agrees with the state that a new process would read."""
     with world.engine._lock:
         live = dict(world.engine._state.instances.open)
     ids = {instance.instance_id for instance in found}

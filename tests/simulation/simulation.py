@@ -33,7 +33,7 @@ from tests.simulation.scenario import Scenario
 
 @dataclass
 class Report:
-    """What became of a seed."""
+    """The result of a seed."""
 
     seed: int
     violations: list[str]

@@ -1,4 +1,4 @@
-"""What the simulator found once, told as short stories."""
+"""Findings of the simulator, told as short stories."""
 
 from datetime import timedelta
 

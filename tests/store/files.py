@@ -28,7 +28,7 @@ def write_commits(path: Path, count: int = 20, size: int = 50) -> list[int]:
 
 
 def numbers(connection) -> list[int]:
-    """What the table holds."""
+    """The numbers in the table."""
     return [row[0] for row in connection.execute("SELECT i FROM t ORDER BY i").fetchall()]
 
 
@@ -64,7 +64,7 @@ def assert_kept(before: dict[str, bytes], folder: Path) -> None:
 
 
 def run(script: str, *arguments, **options) -> str:
-    """What another process prints."""
+    """Return the output of another process."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What is taken in is there whole, apart from what is the hub's own, and goes with a purge."""
+"""Imported histories are complete, apart from the hub's own parts, and go with a purge."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What every store answers about its journal: histories, open instances, families, crashes."""
+"""Answers of every store about its journal: histories, open instances, families, crashes."""
 
 import threading
 

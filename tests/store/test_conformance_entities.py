@@ -1,4 +1,4 @@
-"""What every store answers about entities."""
+"""Answers of every store about entities."""
 
 from datetime import timedelta
 

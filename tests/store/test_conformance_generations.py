@@ -1,4 +1,4 @@
-"""What every store answers about past generations, and what a purge of them leaves."""
+"""Answers of every store about past generations, and the rest after their purge."""
 
 from durablenb.core.ports.store import InstanceQuery, PastGeneration
 from durablenb.model.events import (

@@ -1,4 +1,4 @@
-"""What every store answers about open instances, which is all that recovery begins with."""
+"""Answers of every store about open instances, with which recovery begins."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ def opened(store, scribe):
 
 
 def is_fresh(found):
-    """Whether nothing has happened in this execution."""
+    """Return True if nothing has happened in this execution."""
     return not (found.has_begun or found.is_suspended or found.has_arrivals or found.pending)
 
 

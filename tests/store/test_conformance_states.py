@@ -1,4 +1,4 @@
-"""What every store answers about the states of instances."""
+"""Answers of every store about the states of instances."""
 
 import json
 from datetime import timedelta, timezone

@@ -19,7 +19,7 @@ os._exit(0)
 
 
 def die_replaying(hub, *names, guilty):
-    """What a process leaves that replays these instances one after the other, and dies in the guilty one."""
+    """Leave the files of a process that replays these instances in order, and dies in the guilty one."""
     recorder = CrashMarker(hub)
     for name in names:
         recorder.mark(name)
@@ -29,7 +29,7 @@ def die_replaying(hub, *names, guilty):
 
 
 def crashes(hub):
-    """What the next process is told."""
+    """The crashes that the next process reads."""
     store = DuckStore(hub)
     found = store.crashes()
     store.close()

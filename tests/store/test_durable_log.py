@@ -681,7 +681,7 @@ def test_readers_see_what_was_acknowledged_while_the_tables_follow(tmp_path, mon
 
 
 def missed_by_readers(store, random):
-    """What readers didn't see although it was acknowledged, until the store was closed below them."""
+    """Acknowledged records that readers missed, until the store was closed below them."""
     scribe, acknowledged, missed = Scribe(), [0], []
 
     def read():

@@ -85,7 +85,7 @@ def process(script, *arguments):
 
 
 def told(rival, line):
-    """What the process answers to a line."""
+    """The process's answer to a line."""
     rival.stdin.write(f"{line}\n")
     rival.stdin.flush()
     return rival.stdout.readline().strip()
@@ -93,7 +93,7 @@ def told(rival, line):
 
 @pytest.fixture(scope="module")
 def said_by_another_process():
-    """What another process says when it tries to take the lock of a hub."""
+    """The message in another process that tries to take the lock of a hub."""
     with process(TRY) as rival:
         yield lambda hub: told(rival, hub)
 

@@ -1,4 +1,4 @@
-"""What every store answers about logs: lines in order, of an instance and its family, until a purge."""
+"""Answers of every store about logs: lines in order, of an instance and its family, until a purge."""
 
 from datetime import UTC, datetime
 

@@ -22,7 +22,7 @@ def journal():
 
 
 def through(journal, *written):
-    """What a table in DuckDB gives back for these events."""
+    """Write these events to a table in DuckDB, and read them again."""
     last = journal.last_seq()
     records = [Record(last + number, "a", f"{number:016x}", event) for number, event in enumerate(written, 1)]
     journal.append(records)

@@ -1,4 +1,4 @@
-"""What the views and macros of a hub's file say of calls, and that it is what the pictures show."""
+"""The views and macros of a hub's file have the same calls as the pictures."""
 
 import json
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ def standing(events: Iterable[Event]) -> list[Event]:
 
 
 def drawn(spans: Iterable[Span]) -> list[tuple]:
-    """What a timeline draws of these as bars; signals take no time."""
+    """The bars of a timeline of these calls; signals take no time."""
     return [
         (one.kind, one.name, one.attempt, STATES[one.state], one.scheduled, one.started, one.ended)
         for one in spans
@@ -50,7 +50,7 @@ def drawn(spans: Iterable[Span]) -> list[tuple]:
 
 
 def said(rows: Iterable[tuple]) -> list[tuple]:
-    """What the macro says of the same."""
+    """The macro's rows of the same calls."""
     return [(*row[:4], *(moment.replace(tzinfo=UTC) for moment in row[4:])) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""What the views of a hub's file say of entities."""
+"""The rows of entities in the views of a hub's file."""
 
 import pytest
 

@@ -50,7 +50,7 @@ def where(handle):
 
 
 def owners(lab):
-    """Who has locked what, by key."""
+    """The owners of locks, by key."""
     lab.settle()
     return {
         one.entity_id.key: one.locked_by for one in lab.client.list_entities() if one.locked_by is not None
@@ -58,7 +58,7 @@ def owners(lab):
 
 
 def is_free(lab, *keys):
-    """Whether these do at once what somebody asks of them."""
+    """Return True if these carry out a request at once."""
     handles = [lab.start("asker", key) for key in keys]
     lab.settle()
     return all(handle.status().runtime_status == "Completed" for handle in handles)

@@ -56,14 +56,14 @@ class Switch:
         return what.upper()
 
     def failed(self, broken, *start, **options):
-        """What has failed because these are broken, which they no longer are."""
+        """An instance that failed while these were broken, which they no longer are."""
         self.broken = set(broken)
         handle = fail(self.lab.start(*start, **options))
         self.broken = set()
         return handle
 
     def rewound(self, broken, *start, **options):
-        """What has failed because these are broken, and is rewound now that they are mended."""
+        """An instance that failed while these were broken, and is rewound now that they are mended."""
         handle = self.failed(broken, *start, **options)
         handle.rewind("mended")
         return handle
@@ -110,7 +110,7 @@ def account(context):
 
 
 def asked(lab, entity, *operations):
-    """What an orchestration gets for these operations, called one after the other; failures as text."""
+    """Return the results of these operations, called one after the other; failures as text."""
 
     @lab.orchestrator
     def asks(context):

@@ -151,7 +151,7 @@ class Lab:
 
 
 def kinds(events: Any) -> list[str]:
-    """What the events are."""
+    """The kinds of the events."""
     return [type(event).__name__ for event in events]
 
 

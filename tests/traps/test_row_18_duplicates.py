@@ -36,7 +36,7 @@ def asked(lab):
         scope = engine._state.dispatcher.scope
 
     def report(task_id, outcome):
-        """What an executor would report, once more or without having been asked."""
+        """The report of an executor, doubled or unrequested."""
         job = ActivityJob(scope, instance, task_id, "slow", "null", scope.codec)
         before = handle.history()
         engine.post(ActivityFinished(job, outcome, lab.clock.now(), lab.clock.now()))

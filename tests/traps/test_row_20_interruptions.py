@@ -34,7 +34,7 @@ def test_row_20_what_was_interrupted_is_run_again_and_has_not_failed(kernel, whe
 
 @pytest.fixture
 def calls(disk):
-    """What was called of the activities that are prepared."""
+    """The calls of the prepared activities."""
     made: list[str] = []
     prepare(disk, made)
     return made

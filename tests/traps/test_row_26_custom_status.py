@@ -122,7 +122,7 @@ def test_row_26_the_next_executions_status_is_kept_over_a_restart(disk):
 
 
 def test_row_26_another_text_in_changed_code_is_no_non_determinism(disk):
-    """What is shown may be changed under a running instance."""
+    """The custom status may be changed under a running instance."""
     disk.begin(stages, instance_id="s")
 
     def reworded(context):

@@ -10,7 +10,7 @@ def codec():
 
 @pytest.fixture
 def round_trip(codec):
-    """What everybody gets of a value; its text is the same when it is written again."""
+    """Return the value that a reader gets; its text is the same when it is written again."""
 
     def go(value, expected_type=None):
         text = codec.encode(value)

@@ -1,4 +1,4 @@
-"""Whether two values are the same: equal, of the same types all the way down, NaN like NaN."""
+"""Compare two values: equal, of the same types all the way down, NaN like NaN."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What is handed around often is written and read once; what was changed meanwhile is noticed."""
+"""A value that is passed often is written and read once; a change meanwhile is noticed."""
 
 import gc
 import threading

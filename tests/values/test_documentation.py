@@ -1,4 +1,4 @@
-"""What the reference page says of values is so."""
+"""The reference page on values is true."""
 
 import re
 import sys

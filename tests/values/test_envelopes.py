@@ -47,7 +47,7 @@ ORDER = Order(7, [Item("a"), Item("b")])
 
 
 def sent(value):
-    """What a client of Azure's sends."""
+    """The request of a client of Azure's."""
     return _serialize_custom_object(value)
 
 

@@ -1,4 +1,4 @@
-"""What stands in a text can't import, look up or call anything, and can't be mistaken for something else."""
+"""A stored text can't import, look up or call anything, and can't be mistaken for another value."""
 
 import base64
 import contextlib

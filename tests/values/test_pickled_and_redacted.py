@@ -1,4 +1,4 @@
-"""What a user asks for by name: pickles, a look at everything before it is kept; and codecs that travel."""
+"""Options of codecs: pickles, and a hook that sees each value before it is kept; and codecs that travel."""
 
 import pickle
 import threading

@@ -1,4 +1,4 @@
-"""What JSON has, and the standard library's types: each value comes back as it was."""
+"""JSON's values and the standard library's types come back as they were."""
 
 import json
 import os
