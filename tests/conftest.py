@@ -13,7 +13,7 @@ from tests import guard
 
 guard.install()
 
-gc.disable()  # until the tests are collected: all that is made for them stays
+gc.disable()  # until the tests are collected: nothing that is made for them is garbage
 
 # Hypothesis would fail an example that takes 200 ms, as any does on a machine that is busy elsewhere.
 settings.register_profile("durablenb", deadline=None)
@@ -38,9 +38,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Takes the tests out of the collections of garbage, and makes the rare ones of all objects rarer.
+    """Excludes the tests from garbage collection, and makes full collections rarer.
 
-    A test process has a million objects that stay to its end: those collections took a tenth of its time.
+    A test process has a million objects that live to its end: full collections took a twentieth of its time.
     """
     gc.collect()
     gc.freeze()

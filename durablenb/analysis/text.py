@@ -21,7 +21,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text with a mark in place of each control character that is no tab or line end."""
+    """Return the text with "�" for each control character, except tabs and line ends."""
     return "".join(character if character.isprintable() or character in "\t\n" else "�" for character in text)
 
 

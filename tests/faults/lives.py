@@ -12,16 +12,16 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.faults.bank_worker", "tests.faults.poison_worker"])
 
 Say = Callable[[Any], None]
-"""Tells the test something."""
+"""Sends a message to the test."""
 
 
 class Life:
-    """A process that calls a function with `say` and what is given.
+    """A process that calls a function with `say` and further arguments.
 
     Parameters
     ----------
     function
-        It can be found by its module and its name.
+        The function, which the process imports by its module and name.
     given
         The other arguments.
     """
@@ -40,12 +40,12 @@ class Life:
             return None
 
     def ended(self, seconds: float = 90) -> int | None:
-        """Its exit code, once it has ended."""
+        """Wait until it has ended, and return its exit code; None if it goes on for longer."""
         self._process.join(seconds)
         return self._process.exitcode
 
     def kill(self) -> None:
-        """Ends it as SIGKILL does."""
+        """Kill it by SIGKILL."""
         self._process.kill()
         self._process.join()
 
