@@ -48,6 +48,9 @@ class Executions:
         if code is None:
             self._blocked.add_missing(instance, self._registry.lacking(instance.name, version))
             return None
+        if instance.missing:  # its code is here before the message that says so
+            for name in (instance.name, self._registry.lacking(instance.name, version)):
+                self._blocked.remove_missing(instance, name)
         at_first_run = self._registry.at_first_run.pop(instance.name, None)
         if at_first_run is not None:
             at_first_run()

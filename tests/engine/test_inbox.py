@@ -4,6 +4,8 @@ import threading
 import time
 from queue import SimpleQueue
 
+import pytest
+
 import durablenb as df
 from durablenb.engine import locks
 from durablenb.engine.inbox import Inbox
@@ -28,6 +30,28 @@ def test_a_reason_is_not_given_while_a_message_may_remove_it(tmp_path):
         assert engine.obstacle("a") is None
         engine.post(Wake())
         assert until(lambda: engine.obstacle("a"))
+
+
+def test_an_instance_that_runs_before_its_registration_is_read_lacks_nothing(tmp_path, monkeypatch):
+    def waits(context):
+        for _ in range(3):
+            yield context.wait_for_external_event("go")
+
+    with df.TaskHub(tmp_path / "hub.duckdb") as hub:
+        hub.add_orchestrator(waits)
+        hub.start("waits", instance_id="a")
+    with df.TaskHub(tmp_path / "hub.duckdb") as hub:
+        engine, handle = hub._engine, hub.handle("a")
+        handle.raise_event("go")
+        assert until(lambda: engine.obstacle("a"))
+        with monkeypatch.context() as patched:
+            patched.setattr(engine, "post", lambda message: None)  # as if it were still on its way
+            hub.add_orchestrator(waits)
+        handle.raise_event("go")
+        with pytest.raises(df.WaitTimeoutError):  # it waits for an event, and not for code
+            handle.result(1)
+        handle.raise_event("go")
+        assert handle.result(20) is None
 
 
 def test_a_message_is_in_sight_at_the_moment_at_which_it_ends_a_wait(monkeypatch):
