@@ -1,21 +1,21 @@
 """The ports of kernels in tests.
 
 Jupyter's client looks for free ports, closes them, and starts the kernel, which binds them: with many kernels
-and servers at a time, another process may have taken one meanwhile. Here each process of the tests has ports
-of its own, below those that the system gives away.
+and servers at a time, another process may have taken one meanwhile. Here each process of the tests has a
+block of ports of its own, below those that the system gives away. It holds the first one for as long as it
+lives, so that no other process of tests, of whichever run, takes the block.
 """
 
-import os
 import socket
-from itertools import count
+from functools import cache
+from itertools import cycle
 
 from traitlets.config import Config
 
 _NAMES = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
-_EACH = 4_000
-
-_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_numbers = count(os.getpid() % _EACH)
+_FIRST = 10_000
+_EACH = 220
+_BLOCKS = 100
 
 
 def kernel_config() -> Config:
@@ -24,11 +24,27 @@ def kernel_config() -> Config:
 
 
 def _port() -> int:
-    while True:
-        port = 10_000 + _worker % 5 * _EACH + next(_numbers) % _EACH
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
+    _, ports = _block()
+    return next(port for port in ports if _bound(port, is_held=False))
+
+
+@cache
+def _block() -> tuple[socket.socket, "cycle[int]"]:
+    """The socket that holds the block, and its other ports, over and over."""
+    for first in range(_FIRST, _FIRST + _BLOCKS * _EACH, _EACH):
+        if holder := _bound(first, is_held=True):
+            return holder, cycle(range(first + 1, first + _EACH))
+    raise RuntimeError(f"All {_BLOCKS} blocks of ports are taken. Wait for the end of other test runs.")
+
+
+def _bound(port: int, *, is_held: bool) -> socket.socket | None:
+    """A socket bound to the port, closed unless it is to be held; None if another process has the port."""
+    bound = socket.socket()
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        return None
+    if not is_held:
+        bound.close()
+    return bound

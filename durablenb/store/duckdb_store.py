@@ -368,7 +368,8 @@ class DuckStore(JournalReader):
     def _connect(self) -> duckdb.DuckDBPyConnection:
         is_new = self.path is None or not self.path.exists()
         if self.path is None or self._lock is None:
-            connection = duckdb.connect(":memory:")
+            # What fits into memory is read faster by the thread that asks than by several.
+            connection = duckdb.connect(":memory:", config={"threads": 1})
             self._unmade = [schema.make_views, schema.make_macros]
         else:
             if self._guard is not None and self._guard.database_loss() is not None:

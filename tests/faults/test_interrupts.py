@@ -299,7 +299,7 @@ def test_a_hub_closes_after_an_interrupt_anywhere_between_the_engine_and_an_acti
             handle = hub.start("one")
             with InterruptAt(number, modules) as interrupt, contextlib.suppress(KeyboardInterrupt):
                 handle.result()
-        number += 2
+        number += 3
     assert number > 40
 
 

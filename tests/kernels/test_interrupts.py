@@ -11,7 +11,7 @@ import pytest
 from tests.kernels.conftest import Kernel
 
 SEED = 2026
-TIMES = 40
+TIMES = 30
 """`python -m tests.campaign interrupts` repeats the test."""
 
 LONGEST = 0.12

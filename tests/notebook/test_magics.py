@@ -34,6 +34,7 @@ REFERENCE = Path(__file__).parents[2] / "docs/reference/magics.md"
 def one_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
     config = Config()
     config.HistoryManager.enabled = False
+    config.InteractiveShell.warn_venv = False  # another one may be active where the tests are run
     shell = InteractiveShell(config=config, ipython_dir=str(tmp_path_factory.mktemp("ipython")))
     shell.run_line_magic("load_ext", "durablenb")
     yield shell

@@ -139,7 +139,7 @@ def test_all_visitors_come_to_their_end_in_turn_and_alone(all_visits, lives_):
     check(store, all_visits)
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(visitors, lives)
 def test_all_visitors_come_to_their_end_in_turn_and_alone_on_disk(tmp_path_factory, all_visits, lives_):
     store = DuckStore(tmp_path_factory.mktemp("vaults") / "hub.duckdb")

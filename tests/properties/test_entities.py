@@ -287,4 +287,4 @@ class AnyEntitiesOnDisk(AnyEntities):
 TestAnyEntities = AnyEntities.TestCase
 TestAnyEntities.settings = settings(max_examples=20, stateful_step_count=40)
 TestAnyEntitiesOnDisk = AnyEntitiesOnDisk.TestCase
-TestAnyEntitiesOnDisk.settings = settings(max_examples=5, stateful_step_count=20)
+TestAnyEntitiesOnDisk.settings = settings(max_examples=3, stateful_step_count=20)

@@ -180,4 +180,4 @@ class AnyHub(RuleBasedStateMachine):
 
 
 TestAnyHub = AnyHub.TestCase
-TestAnyHub.settings = settings(max_examples=8, stateful_step_count=25)
+TestAnyHub.settings = settings(max_examples=5, stateful_step_count=25)

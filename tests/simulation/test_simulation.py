@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ SEEDS = 300
 SEEDS_ON_DUCKDB = range(16)
 ENOUGH = 1_000
 """Seeds within which a planted bug must be found."""
+FOUND_BY = {
+    "a_parent_is_canceled_where_only_its_child_was": 254,
+    "a_purge_shares_its_batch": 218,
+    "a_timer_of_an_older_generation_fires": 159,
+    "a_restart_forgets_what_a_rate_counts": 152,
+    "continue_as_new_drops_events": 105,
+}
+"""Seeds that find bugs that few seeds find. They are tried first, and the others if the game has changed."""
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +82,8 @@ def test_a_seed_leaves_the_same_journal_on_a_real_file(seed, tmp_path):
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_planted_bug_is_found(name):
     with MUTANTS[name]():
-        found = next((seed for seed in range(ENOUGH) if simulate(seed).violations), None)
+        seeds = chain([FOUND_BY.get(name, 0)], range(ENOUGH))
+        found = next((seed for seed in seeds if simulate(seed).violations), None)
     assert found is not None, f"{ENOUGH} seeds did not find that {name.replace('_', ' ')}"
     assert not simulate(found).violations, "the seed breaks a rule without the bug, too"
 

@@ -252,6 +252,12 @@ def test_views_of_a_journal_in_memory_are_there_for_whoever_asks_first(scribe):
     store.close()
 
 
+def test_a_journal_in_memory_wakes_no_threads():
+    store = DuckStore(None)
+    assert store.query("select current_setting('threads')") == [(1,)]
+    store.close()
+
+
 def test_threads_of_several_hubs_ask_at_the_same_time_and_each_gets_its_own_answer(tmp_path):
     stores = [DuckStore(None), DuckStore(tmp_path / "hub.duckdb")]
     for number, store in enumerate(stores):
