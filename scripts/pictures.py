@@ -7,9 +7,7 @@ Chromium, whose path can be given in the variable CHROMIUM. The scenes are those
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from durablenb.notebook.themes import DARK
+from tests.chromium import chromium
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "_static" / "pictures"
@@ -48,9 +47,8 @@ def main() -> None:
 
 def explorer(page: Path, scheme: str) -> bytes:
     """Return a picture of the replays in a saved page."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         context = browser.new_context(
             color_scheme=scheme,
             viewport={"width": 1080, "height": 900},

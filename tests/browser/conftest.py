@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.chromium import chromium
 
 _FLAGS = (
     "--no-sandbox",
@@ -161,7 +162,7 @@ def expect_run(page: Page, cells: int) -> None:
 def browser() -> Iterator[Browser]:
     """A Chromium without a window."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=_chromium(), args=list(_FLAGS))
+        started = playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
         yield started
         started.close()
 
@@ -200,12 +201,6 @@ def serving(command: list[str], home: Path, url: str) -> Iterator[None]:
                 server.wait(10)
             except subprocess.TimeoutExpired:  # Jupyter's server sometimes says that it stops, and doesn't
                 server.kill()
-
-
-def _chromium() -> str:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert found, "No Chromium: install Debian's chromium, or name one in the variable CHROMIUM."
-    return found
 
 
 def _command(port: int, folder: Path) -> list[str]:

@@ -377,6 +377,38 @@ def test_a_hidden_page_gives_up_its_heartbeat_with_its_view(browser: Browser, se
         assert sorted(failed) == ["", beat]  # the first one is the stream
 
 
+def test_a_hidden_page_keeps_its_view_until_what_it_said_is_answered(
+    browser: Browser, server: Server
+) -> None:
+    """Else the server refuses what still is on its way."""
+    with looking(browser, server.page_url) as page:
+        page.clock.install()
+        page.reload()
+        go_to(page, "instances/season")
+        expect(open_tab(view(page), "History")).to_contain_text("ExecutionStarted")
+        held, failed = list[Route](), list[str]()
+
+        def hold(route: Route) -> None:
+            """Hold back the turning to a tab and a heartbeat, but not what the tab asks for."""
+            if route.request.post_data == "[]" or "timeline" in (route.request.post_data or ""):
+                held.append(route)
+            else:
+                route.continue_()
+
+        page.route("**/page/views/*", hold)
+        page.on("requestfailed", lambda one: failed.append(one.url.partition("/page/views")[2]))
+        view(page).get_by_role("tab", name="Timeline").click()
+        until(page, lambda: len(held) == 1)
+        show(page, is_hidden=True)
+        page.clock.fast_forward(61_000)
+        until(page, lambda: len(held) == 2)  # its heartbeat
+        assert failed == []
+        held[0].continue_()
+        until(page, lambda: len(failed) == 2)
+        beat = held[1].request.url.partition("/page/views")[2]
+        assert sorted(failed) == ["", beat]  # the first one is the stream
+
+
 def test_a_click_is_carried_out_although_the_page_goes_elsewhere_at_once(
     browser: Browser, server: Server, hub: df.TaskHub
 ) -> None:

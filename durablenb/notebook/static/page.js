@@ -90,9 +90,14 @@ class Shown {
     this.isOver = true;
     clearInterval(this.beat);
     clearTimeout(this.resting);
-    const { line } = this;
-    this.posted.finally(() => line?.abort()); // a click that is on its way is carried out first
+    this.letGo();
     this.cleanup?.();
+  }
+
+  // The server forgets the view; what is on its way, as a click, is carried out first.
+  letGo() {
+    const { line } = this;
+    this.posted.finally(() => line?.abort());
   }
 
   async follow() {
@@ -355,7 +360,7 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("visibilitychange", () => {
   clearTimeout(leaving);
-  if (document.hidden) leaving = setTimeout(() => shown?.line?.abort(), HIDDEN_MS);
+  if (document.hidden) leaving = setTimeout(() => shown?.letGo(), HIDDEN_MS);
 });
 window.addEventListener("hashchange", route);
 route();
