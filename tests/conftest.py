@@ -42,7 +42,6 @@ def pytest_collection_finish() -> None:
 
     A test process has a million objects that live to its end: full collections took a twentieth of its time.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*gc.get_threshold()[:2], 200)
     gc.enable()

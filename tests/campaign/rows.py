@@ -42,7 +42,13 @@ ROWS = {
             "tests/server/test_values.py",
             "tests/store/test_agreement.py",
             "tests/store/test_row_codec.py",
+            "tests/store/test_views.py",
             "tests/journal/test_azure_history.py",
+            "tests/journal/test_round_trips.py",
+            "tests/values/test_pandas.py",
+            "tests/values/test_arrays_and_tables.py",
+            "tests/values/test_blob_cache.py",
+            "tests/analysis/test_snapshot_builder.py",
         ),
     ),
     "mutants": Row(

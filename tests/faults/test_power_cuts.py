@@ -10,7 +10,7 @@ from durablenb.store.salvage import DamagedHubError, SalvageWarning
 from tests.faults.power import WORKLOADS, Random, campaign, chains, contents_of, record
 from tests.store.files import assert_kept, contents, flip, wal_of
 
-CUTS = len(WORKLOADS) * 6
+CUTS = len(WORKLOADS) * 4
 
 
 def test_wherever_a_block_is_torn_nothing_acknowledged_is_lost():

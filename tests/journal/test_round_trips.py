@@ -148,7 +148,7 @@ def text_of(bundle):
     return "".join(json_export.to_json(bundle, "0"))
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(bundle=_histories())
 def test_any_history_comes_back_as_it_was(tmp_path_factory, journal, bundle):
     with taken_in(journal, bundle) as (rows, read):
@@ -158,7 +158,7 @@ def test_any_history_comes_back_as_it_was(tmp_path_factory, journal, bundle):
         assert text_of(read_again) == text
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(bundle=_histories())
 def test_parquet_keeps_of_any_history_what_json_keeps(tmp_path_factory, bundle):
     path = tmp_path_factory.mktemp("any") / "any.parquet"

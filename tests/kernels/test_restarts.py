@@ -201,7 +201,7 @@ def test_killed_at_any_moment_it_repeats_nothing_that_was_done(kernel: Kernel, m
             done = Counter({key: before[key] for (key,) in eval(rows)})
             kernel.run(WIDE)
             asked = kernel.begin_and_print(STARTED)
-            if kills == 5:
+            if kills == 4:
                 break
             kills += 1
             time.sleep(dice.uniform(0, 0.2))

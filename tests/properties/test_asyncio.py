@@ -38,7 +38,7 @@ def lived(steps, seed, cancels=0):
     return ByHand(steps, Random(seed), function=asyncio_program, cancels=cancels).run()
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(asyncio_programs, seeds, cancels)
 def test_a_replay_asks_for_the_same_and_comes_to_the_same(steps, seed, cancels):
     history = lived(steps, seed, cancels).history
@@ -102,7 +102,7 @@ def test_a_replay_can_be_walked_through_and_its_places_are_open_tasks(steps, see
             replay.events_at(step)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(pure_programs)
 def test_without_durable_tasks_it_does_what_asyncio_does_on_a_virtual_clock(steps):
     loop = VirtualLoop()

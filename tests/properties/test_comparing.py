@@ -13,7 +13,7 @@ from tests.histories.replaying import prefixes
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import program, programs
 
-few = settings(max_examples=40)
+few = settings(max_examples=25)
 
 
 def histories_of(*all_steps):

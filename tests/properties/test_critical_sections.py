@@ -131,7 +131,7 @@ def check(store, all_visits):
             assert take.task_id == release.task_id
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(visitors, lives)
 def test_all_visitors_come_to_their_end_in_turn_and_alone(all_visits, lives_):
     store = MemoryStore()

@@ -13,7 +13,7 @@ from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import expected, program, programs, tame_programs
 
-few = settings(max_examples=30)
+few = settings(max_examples=20)
 several = st.lists(programs, min_size=1, max_size=3)
 several_tame = st.lists(tame_programs, min_size=1, max_size=3)
 

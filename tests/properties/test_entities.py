@@ -285,6 +285,6 @@ class AnyEntitiesOnDisk(AnyEntities):
 
 
 TestAnyEntities = AnyEntities.TestCase
-TestAnyEntities.settings = settings(max_examples=20, stateful_step_count=40)
+TestAnyEntities.settings = settings(max_examples=12, stateful_step_count=40)
 TestAnyEntitiesOnDisk = AnyEntitiesOnDisk.TestCase
 TestAnyEntitiesOnDisk.settings = settings(max_examples=3, stateful_step_count=20)

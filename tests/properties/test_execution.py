@@ -17,7 +17,7 @@ from tests.properties.programs import expected, program_as_coroutine, programs, 
 
 seeds = st.integers(0, 2**32)
 cancels = st.sampled_from((0, 0, 10, 40))
-quick = settings(max_examples=120)
+quick = settings(max_examples=80)
 
 
 @quick

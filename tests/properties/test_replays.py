@@ -20,7 +20,7 @@ kinds = st.sampled_from((program, program_as_coroutine))
 
 
 @given(programs, seeds, kinds)
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_steps_are_the_awaits_of_the_code_and_each_activity_is_run_once(steps, seed, function):
     history = ByHand(steps, Random(seed), function=function).run().history
     replay = replay_of(function, KEY, history)
@@ -43,7 +43,7 @@ def test_steps_are_the_awaits_of_the_code_and_each_activity_is_run_once(steps, s
 
 
 @given(programs, seeds, st.data())
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_copies_leave_the_history_alone_and_a_crash_is_always_a_beginning_that_fits(steps, seed, data):
     history = ByHand(steps, Random(seed)).run().history
     before = copy.deepcopy(history)

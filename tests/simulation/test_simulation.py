@@ -15,10 +15,10 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.simulation import simulate
 
 ROOT = Path(__file__).parent.parent.parent
-SEEDS = 300
+SEEDS = 200
 """CI has ten thousand more: `make simulator`."""
 
-SEEDS_ON_DUCKDB = range(16)
+SEEDS_ON_DUCKDB = range(8)
 ENOUGH = 1_000
 """Seeds within which a planted bug must be found."""
 FOUND_BY = {

@@ -206,5 +206,5 @@ class Agreement(RuleBasedStateMachine):
         assert self.duck.load(IDS) == {name: self.scribe.history[name] for name in self.scribe.history}
 
 
-Agreement.TestCase.settings = settings(max_examples=6, stateful_step_count=30)
+Agreement.TestCase.settings = settings(max_examples=4, stateful_step_count=30)
 TestAgreement = Agreement.TestCase
