@@ -6,6 +6,7 @@ block of ports of its own, below those that the system gives away. It holds the 
 lives, so that no other process of tests, of whichever run, takes the block.
 """
 
+import atexit
 import socket
 from functools import cache
 from itertools import cycle
@@ -33,6 +34,7 @@ def _block() -> tuple[socket.socket, "cycle[int]"]:
     """The socket that holds the block, and its other ports, over and over."""
     for first in range(_FIRST, _FIRST + _BLOCKS * _EACH, _EACH):
         if holder := _bound(first, is_held=True):
+            atexit.register(holder.close)
             return holder, cycle(range(first + 1, first + _EACH))
     raise RuntimeError(f"All {_BLOCKS} blocks of ports are taken. Wait for the end of other test runs.")
 

@@ -409,6 +409,23 @@ def test_a_hidden_page_keeps_its_view_until_what_it_said_is_answered(
         assert sorted(failed) == ["", beat]  # the first one is the stream
 
 
+def test_it_says_after_three_seconds_that_no_server_answers(browser: Browser, server: Server) -> None:
+    with looking(browser, server.page_url) as page:
+        page.clock.install()
+        page.reload()
+        go_to(page, "instances/season")
+        expect(open_tab(view(page), "History")).to_contain_text("ExecutionStarted")
+        held = list[Route]()
+        page.route("**/page/views/*", lambda route: route.continue_() if held else held.append(route))
+        view(page).get_by_role("tab", name="Timeline").click()
+        until(page, lambda: len(held) == 1)
+        page.clock.fast_forward(3_000)
+        alert = view(page).get_by_role("alert")
+        expect(alert).to_contain_text("The server does not answer: it is busy, or gone.")
+        held[0].continue_()
+        expect(alert).to_have_count(0)
+
+
 def test_a_click_is_carried_out_although_the_page_goes_elsewhere_at_once(
     browser: Browser, server: Server, hub: df.TaskHub
 ) -> None:

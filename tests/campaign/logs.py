@@ -69,7 +69,8 @@ def power_cuts(cuts: int, seed: int) -> Figures:
             durable_log_path(path).write_bytes(whole)
             _, database, wal = random.choice([one for one in recorded.databases if one[0] <= place])
             path.write_bytes(database)
-            wal_of(path).write_bytes(random.choice((wal, wal, wal[: random.randrange(1 + len(wal))])))
+            kept = wal[: random.randrange(1 + len(wal))]
+            wal_of(path).write_bytes(random.choice((wal, wal, kept, kept + bytes(len(wal) - len(kept)))))
             figures.tried += 1
             try:
                 salvaged += _check(path, [one for size, one in recorded.acknowledged if size <= place], ids)

@@ -34,6 +34,7 @@ class View {
     this.heardAt = new Date();
     this.decoder = new TextDecoder();
     this.afterwards = model.get("afterwards"); // a kernel that is gone has none
+    this.peer = model.get("peer") ?? "kernel";
     this.build();
     this.tip = new Tooltip(this);
     el.append(this.root);
@@ -250,7 +251,7 @@ class View {
 
   send(message) {
     if (this.isGone) return;
-    this.waiting ??= setTimeout(() => this.lost("The kernel does not answer: it is busy, or gone."), ANSWER_MS);
+    this.waiting ??= setTimeout(() => this.lost(`The ${this.peer} does not answer: it is busy, or gone.`), ANSWER_MS);
     this.model.send(message);
   }
 

@@ -29,7 +29,7 @@ class Refusal extends Error {
 class Model {
   constructor(post) {
     this.post = post;
-    this.values = {};
+    this.values = { peer: "server" };
     this.changed = {};
     this.listeners = new Map();
   }
