@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -24,6 +25,11 @@ from durablenb.store.reader import JournalReader
 from durablenb.store.schema import FORMAT
 from durablenb.values.codec import ValueCodec
 
+_LATER_TABLE = re.compile(
+    "Table with name (activity_attempts|log_lines|output_parts|queue_starts) does not exist"
+)
+"""What DuckDB says of a table that a file of an older version lacks: nothing of the kind was kept in it."""
+
 
 class _FileReader(JournalReader):
     """Reads the file with a new connection for each statement."""
@@ -33,7 +39,12 @@ class _FileReader(JournalReader):
 
     def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._connect() as connection:
-            return connection.execute(sql, list(parameters)).fetchall()
+            try:
+                return connection.execute(sql, list(parameters)).fetchall()
+            except duckdb.CatalogException as error:
+                if _LATER_TABLE.search(str(error)):
+                    return []
+                raise
 
 
 class FileJournal(Journal):

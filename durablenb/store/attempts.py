@@ -11,7 +11,7 @@ import duckdb
 from durablenb.model.activities import ActivityAttempt
 from durablenb.model.times import aware, naive
 from durablenb.store.connections import append_rows
-from durablenb.store.states import Ask, has_table
+from durablenb.store.states import Ask
 
 _MARGIN = timedelta(minutes=1)
 """How much the start of one try may differ: another process that joins it compares the clocks again."""
@@ -53,7 +53,7 @@ def put(connection: duckdb.DuckDBPyConnection, attempts: Sequence[ActivityAttemp
 
 def load(ask: Ask, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
     """Return the tries of these instances, oldest first."""
-    if not has_table(ask, "activity_attempts") or not ask(_HAS_ROWS, []):
+    if not ask(_HAS_ROWS, []):
         return []
     return [_attempt(row) for row in ask(_OF, [list(instance_ids)])]
 

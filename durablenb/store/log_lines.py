@@ -12,7 +12,7 @@ import duckdb
 from durablenb.model.logs import LogLine
 from durablenb.store.connections import append_rows
 from durablenb.store.statements import ASKED_CHILDREN, CHILDREN
-from durablenb.store.states import Ask, has_table
+from durablenb.store.states import Ask
 
 LAST = "select coalesce(max(seq), 0) from log_lines"
 
@@ -28,15 +28,11 @@ def append(connection: duckdb.DuckDBPyConnection, lines: Sequence[LogLine], last
 
 def load(ask: Ask, instance_ids: list[str]) -> list[LogLine]:
     """Return the lines of these instances, oldest first."""
-    if not has_table(ask, "log_lines"):
-        return []
     return [_line(row) for row in sorted(ask(_OF_MANY, [instance_ids]), key=itemgetter(0))]
 
 
 def load_family(ask: Ask, instance_id: str) -> list[LogLine]:
     """Return the lines of an instance and of its sub-orchestrations, oldest first."""
-    if not has_table(ask, "log_lines"):
-        return []
     ids = family(ask, instance_id)
     rows = ask(_OF_MANY, [ids]) if len(ids) > 1 else ask(_OF_ONE, [instance_id])
     return [_line(row) for row in sorted(rows, key=itemgetter(0))]

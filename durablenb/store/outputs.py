@@ -16,7 +16,7 @@ from durablenb.model.payloads import Blob
 from durablenb.store import blobs
 from durablenb.store.connections import append_rows
 from durablenb.store.log_lines import family
-from durablenb.store.states import Ask, has_table
+from durablenb.store.states import Ask
 
 _TABLE = "output_parts"
 
@@ -74,17 +74,13 @@ def write(
 
 def load(ask: Ask, instance_ids: Sequence[str]) -> list[OutputState]:
     """Return the outputs of these instances, oldest first."""
-    return _load(ask, instance_ids) if has_table(ask, _TABLE) else []
+    rows = sorted(ask(_LOAD, [list(instance_ids)]), key=itemgetter(0, 8))
+    return [_state(list(group)) for _, group in groupby(rows, itemgetter(0))]
 
 
 def load_family(ask: Ask, instance_id: str) -> list[OutputState]:
     """Return the outputs of an instance and of its sub-orchestrations, oldest first."""
-    return _load(ask, family(ask, instance_id)) if has_table(ask, _TABLE) else []
-
-
-def _load(ask: Ask, instance_ids: Sequence[str]) -> list[OutputState]:
-    rows = sorted(ask(_LOAD, [list(instance_ids)]), key=itemgetter(0, 8))
-    return [_state(list(group)) for _, group in groupby(rows, itemgetter(0))]
+    return load(ask, family(ask, instance_id))
 
 
 def _rows(seq: int, state: OutputState) -> list[tuple[Any, ...]]:

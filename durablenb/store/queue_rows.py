@@ -12,7 +12,7 @@ from durablenb.model.names import folded
 from durablenb.model.queues import Queue, QueueMembers, QueueStart, QueueState
 from durablenb.model.times import aware, naive
 from durablenb.store.connections import append_rows
-from durablenb.store.states import Ask, has_table
+from durablenb.store.states import Ask
 
 _FORGET = "delete from queue_limits where lower(name) = ?"
 _INSERT = "insert into queue_limits values (?, ?, ?, ?, ?)"
@@ -71,8 +71,6 @@ def forget_instances(connection: duckdb.DuckDBPyConnection, instance_ids: Sequen
 
 def read_starts(ask: Ask, queue: str) -> list[QueueStart]:
     """Return the starts of a queue, by its folded name, each once."""
-    if not has_table(ask, "queue_starts"):
-        return []
     starts = map(QueueStart._make, ask(_STARTS, [queue]))
     return [
         start._replace(granted_at=aware(start.granted_at), started_at=aware(start.started_at))

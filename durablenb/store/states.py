@@ -32,16 +32,9 @@ _STATUS_CHANGES = {kind.__name__ for kind in events.ALL_EVENTS if issubclass(kin
 Ask = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
 """Runs a statement with its parameters, and returns the rows."""
 
-_HAS_TABLE = "select 1 from duckdb_tables() where table_name = ?"
-
 FEW = 64
 MANY = 4_096
 """How many starts are read for a page, first and at most."""
-
-
-def has_table(ask: Ask, name: str) -> bool:
-    """Return True if a file has a table; one of an older version, which is only read, may lack it."""
-    return bool(ask(_HAS_TABLE, [name]))
 
 
 def read_states(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
