@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
+from tests.waiting import until
 
 
 def fan(context):
@@ -41,16 +42,14 @@ def test_close_waits_for_what_runs_records_it_and_drops_what_is_queued(tmp_path,
     hub.start("fan", instance_id="one")
     assert closing.wait(10)
     if executor != "inline":
-        while len(begun) < 2:
-            time.sleep(0.001)
+        until(lambda: len(begun) == 2)
     executors, is_dropped = hub._engine.executors, threading.Event()
     drop = executors.drop_unwanted
     executors.drop_unwanted = lambda: (drop(), is_dropped.set())
     closer = threading.Thread(target=hub.close)
     closer.start()
     if executor == "inline":  # whose thread is busy with what runs
-        while not hub._engine._state.dispatcher.scope.is_closing:
-            time.sleep(0.001)
+        until(lambda: hub._engine._state.dispatcher.scope.is_closing)
     else:
         assert is_dropped.wait(20)
     assert closer.is_alive()
@@ -77,8 +76,7 @@ def test_close_waits_for_a_process_and_drops_what_is_queued(tmp_path):
     hub.add_activity(slow, "work")
     hub.add_orchestrator(fan)
     handle = hub.start("fan", instance_id="one")
-    while "TaskCompleted" not in str(handle.history()):
-        time.sleep(0.01)
+    until(lambda: "TaskCompleted" in str(handle.history()))
     hub.close()
     with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as again:
         ends = sum(type(event).__name__ == "TaskCompleted" for event in again.handle("one").history())
@@ -100,8 +98,7 @@ def test_close_waits_for_async_activities():
         hub.add_activity(sleep, "work")
         hub.add_orchestrator(fan)
         hub.start("fan")
-        while not begun:
-            time.sleep(0.001)
+        until(lambda: begun)
     assert sorted(ended) == sorted(begun)  # those that had not begun are left for the next opening
 
 

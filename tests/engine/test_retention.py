@@ -12,6 +12,7 @@ from durablenb.model.errors import StoreError
 from tests.engine import past_worker
 from tests.engine.fanned import finish
 from tests.faults.lives import Life
+from tests.waiting import until
 
 
 def rounds(context):
@@ -210,8 +211,7 @@ def test_a_disk_that_is_full_delays_a_portion(path, at_once, monkeypatch):
         with pytest.raises(StoreError, match="no room"):
             finish(hub)
         is_full = False
-        while not hub.health().is_well:
-            pass
+        until(lambda: hub.health().is_well)
         finish(hub)
         hub.handle("a").raise_event("more", 4)
         finish(hub)

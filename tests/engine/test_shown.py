@@ -10,6 +10,7 @@ from IPython.display import HTML, JSON, Image, Markdown, clear_output, display, 
 import durablenb as df
 from durablenb.engine.capture import shown
 from tests.engine.fanned import add_fan, fan, fanned, run_script, spawned
+from tests.waiting import until
 
 # The patches are undone when the last hub is closed.
 pytestmark = pytest.mark.usefixtures("alone", "by_value")
@@ -104,8 +105,7 @@ def test_what_an_orchestrator_displays_is_kept_once_however_often_it_is_replayed
         with df.TaskHub(tmp_path / "hub.duckdb") as hub:
             hub.add_orchestrator(ask)
             handle = hub.start(ask, instance_id="a") if count == 0 else hub.handle("a")
-            while type(handle.history()[-1]).__name__ != "EventSubscribed":
-                pass
+            until(lambda handle=handle: type(handle.history()[-1]).__name__ == "EventSubscribed")
             if count == 2:
                 handle.raise_event("Answer", "42")
                 assert handle.result() == "42"

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +25,7 @@ from durablenb.engine.capture import log_writer, output, streams
 from durablenb.engine.committer import Committer
 from durablenb.engine.messages import Watch
 from tests.interrupts import interrupt_within
+from tests.waiting import until
 
 PACKAGE = str(Path(df.__file__).parent)
 LENGTH = 4
@@ -778,8 +778,7 @@ def test_a_wait_in_another_thread_ends_when_the_hub_is_closed():
 
     thread = threading.Thread(target=wait)
     thread.start()
-    while not hub._engine.waiters:
-        time.sleep(0.001)
+    until(lambda: hub._engine.waiters)
     hub.close()
     thread.join(20)
     assert not thread.is_alive()

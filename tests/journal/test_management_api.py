@@ -16,6 +16,7 @@ from durablenb.journal.bundle.management_api import ManagementApi
 from tests.journal import azure_statuses
 from tests.journal.azure_statuses import ANSWERS, CHAIN, changed
 from tests.journal.orders import ORCHESTRATORS, order, register
+from tests.waiting import until
 
 KEY = "s3cret/+=key"
 LIST = "/runtime/webhooks/durabletask/instances"
@@ -236,8 +237,7 @@ def served():
         done.wait(20)
         hub.run("eternal", 0, instance_id="again")
         hub.start("waiting", instance_id="open")
-        while not any(type(event).__name__ == "EventSubscribed" for event in hub.handle("open").history()):
-            pass
+        until(lambda: type(hub.handle("open").history()[-1]).__name__ == "EventSubscribed")
         with hub.serve(port=0) as server:
             yield hub, server
 

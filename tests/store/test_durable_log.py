@@ -199,15 +199,13 @@ def test_tables_follow_when_enough_has_gathered_and_when_nothing_happens(opened,
     store = opened(hub)
     scribe.start_in(store, "a")
     log = store._log
-    while log._applied < log._written:  # nobody reads
-        pass
+    until(lambda: log._applied == log._written)  # nobody reads
     monkeypatch.setattr(durable_log, "REST_SECONDS", 3600.0)
     monkeypatch.setattr(durable_log, "ROWS_AT_ONCE", 3)
     for _ in range(4):
         scribe.run("a", OrchestratorStarted)
         store.append(scribe.take())
-    while log._applied < 4:
-        pass
+    until(lambda: log._applied >= 4)
 
 
 def test_a_large_value_is_written_to_the_database_and_not_to_duckdbs_log(hub, scribe):
