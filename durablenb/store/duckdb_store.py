@@ -368,7 +368,6 @@ class DuckStore(JournalReader):
     def _connect(self) -> duckdb.DuckDBPyConnection:
         is_new = self.path is None or not self.path.exists()
         if self.path is None or self._lock is None:
-            # What fits into memory is read faster by the thread that asks than by several.
             connection = duckdb.connect(":memory:", config={"threads": 1})
             self._unmade = [schema.make_views, schema.make_macros]
         else:

@@ -74,7 +74,7 @@ def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConn
     def connect() -> duckdb.DuckDBPyConnection:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": "1GB",
-            "threads": 2,
+            "threads": 1,  # most queries read little: a second thread costs more time to wake than it saves
             "checkpoint_threshold": NO_CHECKPOINT,
             "auto_checkpoint_skip_wal_threshold": "0",  # a commit that is a checkpoint writes no log
             "autoinstall_known_extensions": False,

@@ -252,10 +252,14 @@ def test_views_of_a_journal_in_memory_are_there_for_whoever_asks_first(scribe):
     store.close()
 
 
-def test_a_journal_in_memory_wakes_no_threads():
-    store = DuckStore(None)
-    assert store.query("select current_setting('threads')") == [(1,)]
-    store.close()
+def test_a_query_wakes_no_threads_unless_a_user_wants_more(store):
+    threads = "select current_setting('threads')"
+    memory = DuckStore(None)
+    assert store.query(threads) == memory.query(threads) == [(1,)]
+    memory.close()
+    with store.connection() as connection:
+        connection.execute("set threads = 4")
+    assert store.query(threads) == [(4,)]
 
 
 def test_threads_of_several_hubs_ask_at_the_same_time_and_each_gets_its_own_answer(tmp_path):

@@ -146,7 +146,7 @@ class JournalReplica(JournalReader):
         """Return the database, which has all rows."""
         self._check()
         if self._database is None:
-            database = in_memory({"enable_external_access": False, "threads": 2, "memory_limit": "1GB"})
+            database = in_memory({"enable_external_access": False, "threads": 1, "memory_limit": "1GB"})
             _append(database, self._rows)
             self._database, self._rows = database, []
         return self._database
