@@ -19,8 +19,8 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
-# Six more than there are processors: some tests wait, and the machine may have other work.
-WORKERS = $(shell $(PY) -c "import os; print(6 + (os.cpu_count() or 1))")
+# Four more than there are processors: some tests wait, and the machine may have other work.
+WORKERS = $(shell $(PY) -c "import os; print(4 + (os.cpu_count() or 1))")
 BROWSERS := 2
 SEEDS := 10000
 RAY := tests/cluster/test_ray.py
