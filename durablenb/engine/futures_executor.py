@@ -109,7 +109,7 @@ class FuturesExecutor:
     def _begin_running(self) -> None:
         """Announce the start of calls that the pool runs by now: it doesn't say so by itself.
 
-        A pool of processes takes one call more than it has processes, and says that it runs too.
+        A pool of processes takes some calls more than it has processes, and says that they run too.
         """
         workers = getattr(self._pool, "_max_workers", None) or inf
         while self._queued and (self._queued[0][1].running() or self._queued[0][1].done()):

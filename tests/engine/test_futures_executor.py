@@ -260,9 +260,13 @@ def nap(given):
 
 
 @pytest.mark.parametrize(
-    ("make", "mode"), [(concurrent.futures.ThreadPoolExecutor, "kernel"), (spawned, "threads")]
+    ("make", "mode", "at_most"),
+    [
+        (concurrent.futures.ThreadPoolExecutor, "kernel", 2),
+        (spawned, "threads", 5),  # three wait in the pipe to two processes, where nobody can cancel them
+    ],
 )
-def test_what_a_terminated_orchestration_has_queued_in_a_pool_does_not_run(tmp_path, make, mode):
+def test_what_a_terminated_orchestration_has_queued_in_a_pool_does_not_run(tmp_path, make, mode, at_most):
     def begun():
         return {int(path.name.removeprefix("begun-")) for path in tmp_path.glob("begun-*")}
 
@@ -275,12 +279,13 @@ def test_what_a_terminated_orchestration_has_queued_in_a_pool_does_not_run(tmp_p
         try:
             until(lambda: len(begun()) == 2)
             one.terminate("enough")
-            until(lambda: len(hub._engine.executors._made["", id(pool)]._futures) <= 5)
+            futures = hub._engine.executors._made["", id(pool)]._futures
+            until(lambda: all(job.is_wanted or future.running() for job, future in [*futures.items()]))
         finally:
             (tmp_path / "go on").touch()  # or the pool would never end
         assert other.result(timeout=30) == [20, 21]
         assert one.wait(timeout=10).runtime_status == "Terminated"
-    assert len(begun() - {20, 21}) <= 3  # a pool of processes has one call more in the pipe
+    assert len(begun() - {20, 21}) <= at_most
 
 
 def test_what_is_left_in_a_pool_of_an_orchestration_that_ended_goes_with_it_when_it_is_purged(gates):

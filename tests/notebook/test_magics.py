@@ -678,7 +678,7 @@ PAGE = Path(__file__).parents[2] / "docs/how-to/query-from-a-notebook.md"
 def test_the_cells_of_the_page_run(shell, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```(?:python)?\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     with df.TaskHub("flows.duckdb") as hub:
 
         def report(context: Any) -> Any:
