@@ -26,9 +26,9 @@ from durablenb.store.schema import FORMAT
 from durablenb.values.codec import ValueCodec
 
 _LATER_TABLE = re.compile(
-    "Table with name (activity_attempts|log_lines|output_parts|queue_starts) does not exist"
+    "Table with name (activity_attempts|imported|log_lines|output_parts) does not exist"
 )
-"""What DuckDB says of a table that a file of an older version lacks: nothing of the kind was kept in it."""
+"""DuckDB's error for a table that a file of an older version lacks: it has no rows."""
 
 
 class _FileReader(JournalReader):
@@ -151,11 +151,7 @@ class FileJournal(Journal):
 
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where imported instances came from."""
-        with self.open_connection() as connection:
-            try:
-                return dict(connection.execute("select instance_id, origin from imported").fetchall())
-            except duckdb.CatalogException:  # a file in which nothing could be imported yet
-                return {}
+        return dict(self._reader.query("select instance_id, origin from imported"))
 
     def entities(
         self, name: str | None, since: datetime | None, *, with_states: bool

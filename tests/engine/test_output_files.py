@@ -99,10 +99,10 @@ def test_a_file_of_before_there_were_logs_gets_them(path):
         assert messages(hub.handle("u").logs()) == ["2"]
 
 
-def test_a_file_of_before_there_were_logs_outputs_attempts_and_queues_is_read_without_them(path):
+def test_a_file_of_before_there_were_logs_outputs_attempts_and_imports_is_read_without_them(path):
     with opened(path) as hub:
         hub.start(talks, [1], instance_id="t").result()
-    tables = ("activity_attempts", "log_lines", "output_parts", "queue_starts")
+    tables = ("activity_attempts", "imported", "log_lines", "output_parts")
     with duckdb.connect(str(path)) as connection:
         for table in tables:
             connection.execute(f"drop table {table}")
@@ -110,6 +110,7 @@ def test_a_file_of_before_there_were_logs_outputs_attempts_and_queues_is_read_wi
         handle = history.handle("t")
         assert (list(handle.logs()), list(handle.outputs())) == ([], [])
         assert "Completed" in handle._repr_mimebundle_()["text/plain"]
+        assert handle._tries() == []
 
 
 def test_lines_that_cannot_be_written_are_dropped_with_one_warning(path, monkeypatch, caplog):
