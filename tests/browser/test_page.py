@@ -332,11 +332,7 @@ def test_a_page_that_is_not_seen_lets_go_of_its_view_until_it_is_seen(
     browser: Browser, server: Server
 ) -> None:
     with looking(browser, server.page_url) as page:
-        page.clock.install()
-        page.reload()
-        go_to(page, "instances/season")
-        history = open_tab(view(page), "History")
-        expect(history).to_contain_text("ExecutionStarted")
+        history = history_on_a_clock(page)
         streams = list[str]()
         page.on("request", lambda one: one.url.endswith("/page/views") and streams.append(one.url))
         with page.expect_event("requestfailed", lambda one: one.url.endswith("/page/views")):
@@ -353,10 +349,7 @@ def test_a_page_that_is_not_seen_lets_go_of_its_view_until_it_is_seen(
 
 def test_a_hidden_page_gives_up_its_heartbeat_with_its_view(browser: Browser, server: Server) -> None:
     with looking(browser, server.page_url) as page:
-        page.clock.install()
-        page.reload()
-        go_to(page, "instances/season")
-        expect(open_tab(view(page), "History")).to_contain_text("ExecutionStarted")  # so there is a session
+        history_on_a_clock(page)
         held, failed = list[Route](), list[str]()
 
         def hold(route: Route) -> None:
@@ -383,10 +376,7 @@ def test_a_hidden_page_keeps_its_view_until_what_it_said_is_answered(
 ) -> None:
     """Else the server refuses what still is on its way."""
     with looking(browser, server.page_url) as page:
-        page.clock.install()
-        page.reload()
-        go_to(page, "instances/season")
-        expect(open_tab(view(page), "History")).to_contain_text("ExecutionStarted")
+        history_on_a_clock(page)
         held, failed = list[Route](), list[str]()
 
         def hold(route: Route) -> None:
@@ -412,10 +402,7 @@ def test_a_hidden_page_keeps_its_view_until_what_it_said_is_answered(
 
 def test_it_says_after_three_seconds_that_no_server_answers(browser: Browser, server: Server) -> None:
     with looking(browser, server.page_url) as page:
-        page.clock.install()
-        page.reload()
-        go_to(page, "instances/season")
-        expect(open_tab(view(page), "History")).to_contain_text("ExecutionStarted")
+        history_on_a_clock(page)
         held, names, alert = list[Route](), cycle(("Timeline", "History")), view(page).get_by_role("alert")
 
         def is_said() -> bool:
@@ -457,6 +444,16 @@ def test_a_click_is_carried_out_although_the_page_goes_elsewhere_at_once(
         until(page, lambda: str(handle.status().runtime_status) == "Suspended")
         page.unroute("**/page/views/*")
     handle.terminate()
+
+
+def history_on_a_clock(page: Page) -> Locator:
+    """The history of an instance, in a page whose clock the test moves; so there is a session."""
+    page.clock.install()
+    page.reload()
+    go_to(page, "instances/season")
+    history = open_tab(view(page), "History")
+    expect(history).to_contain_text("ExecutionStarted")
+    return history
 
 
 def until(page: Page, is_so: Callable[[], bool]) -> None:
