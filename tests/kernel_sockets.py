@@ -26,27 +26,29 @@ def kernel_config() -> Config:
 
 def _port() -> int:
     _, ports = _block()
-    return next(port for port in ports if _bound(port, is_held=False))
+    for port in ports:
+        if (bound := _bound(port)) is not None:
+            bound.close()
+            break
+    return port
 
 
 @cache
 def _block() -> tuple[socket.socket, "cycle[int]"]:
     """The socket that holds the block, and its other ports, over and over."""
     for first in range(_FIRST, _FIRST + _BLOCKS * _EACH, _EACH):
-        if holder := _bound(first, is_held=True):
+        if (holder := _bound(first)) is not None:
             atexit.register(holder.close)
             return holder, cycle(range(first + 1, first + _EACH))
     raise RuntimeError(f"All {_BLOCKS} blocks of ports are taken. Wait for the end of other test runs.")
 
 
-def _bound(port: int, *, is_held: bool) -> socket.socket | None:
-    """A socket bound to the port, closed unless it is to be held; None if another process has the port."""
+def _bound(port: int) -> socket.socket | None:
+    """A socket bound to the port; None if another process has it."""
     bound = socket.socket()
     try:
         bound.bind(("127.0.0.1", port))
     except OSError:
         bound.close()
         return None
-    if not is_held:
-        bound.close()
     return bound
