@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sees to it that the browser tests find a Chromium on PATH: Debian's shell without windows, which takes half of the
-# processor time, or any other.
+# Sees to it that the browser tests find a Chromium on PATH. Best is Debian's chromium-headless-shell, which has no
+# windows and takes half of the processor time.
 set -eu
 
 if command -v chromium-headless-shell >/dev/null; then

@@ -5,7 +5,7 @@ import shutil
 
 
 def chromium() -> str:
-    """The one that the variable CHROMIUM names, or one on PATH: without windows, it takes half the time."""
+    """The path that the variable CHROMIUM has, or of the headless shell, or of any Chromium on PATH."""
     named = os.environ.get("CHROMIUM")
     found = named or shutil.which("chromium-headless-shell") or shutil.which("chromium")
     assert found, "Install Debian's chromium-headless-shell, or name a Chromium in the variable CHROMIUM."

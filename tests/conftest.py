@@ -13,7 +13,7 @@ from tests import guard
 
 guard.install()
 
-gc.disable()  # until the tests are collected: nothing that is made for them is garbage
+gc.disable()  # until the tests are collected: little that is made for them is garbage
 
 # Hypothesis would fail an example that takes 200 ms, as any does on a machine that is busy elsewhere.
 settings.register_profile("durablenb", deadline=None)
