@@ -198,7 +198,7 @@ def test_a_page_that_was_not_seen_for_a_while_is_at_its_step(browser: Browser, s
 
 
 def test_a_step_has_an_address_for_all_who_have_the_key(browser: Browser, server: Server) -> None:
-    with looking(browser, f"{server.url}/#/{REPLAY}/1/2/1", expected="401 (Unauthorized)") as page:
+    with looking(browser, f"{server.url}/#/{REPLAY}/1/2/1", "401 (Unauthorized)") as page:
         field = page.get_by_label("The key of this server")
         expect(field).to_be_focused()
         assert "call_activity" not in page.content()
@@ -209,7 +209,7 @@ def test_a_step_has_an_address_for_all_who_have_the_key(browser: Browser, server
 
 
 def test_an_execution_that_is_none_says_so(browser: Browser, server: Server) -> None:
-    with looking(browser, server.page_url, expected="400 (Bad Request)") as page:
+    with looking(browser, server.page_url, "400 (Bad Request)") as page:
         go_to(page, f"{REPLAY}/2/1/1")
         expect(page.locator("#said")).to_contain_text("There is no execution 2")
         expect(page.get_by_role("link", name="Back to the instance")).to_be_hidden()
