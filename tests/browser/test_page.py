@@ -81,7 +81,7 @@ def server(hub: df.TaskHub) -> Server:
 
 @contextlib.contextmanager
 def looking(browser: Browser, url: str, *expected: str, **options: object) -> Iterator[Page]:
-    """A page in which nothing goes wrong but what is expected, and that asks nobody else."""
+    """Open a page; fail if it asks another server, or logs anything without one of the expected texts."""
     settings = {"reduced_motion": "reduce", "viewport": {"width": 1100, "height": 900}, **options}
     context = browser.new_context(**settings)  # type: ignore[arg-type]
     page = context.new_page()
@@ -234,7 +234,7 @@ def test_a_hostile_id_is_text_in_the_list_the_title_and_the_address(page: Page) 
 
 
 def test_a_place_that_is_none_says_so(browser: Browser, server: Server) -> None:
-    with looking(browser, server.page_url, "(") as page:
+    with looking(browser, server.page_url, "400 (Bad Request)", "404 (Not Found)") as page:
         for place in ("instances/nobody", "nowhere", "instances/%E0%A4%A"):
             go_to(page, place)
             expect(page.locator("#said")).to_have_text(re.compile("No instance|There is no page"))
@@ -318,7 +318,7 @@ def test_a_server_that_comes_back_is_found_again(browser: Browser) -> None:
         register(hub)
         hub.start("approval", instance_id="order")
         first = hub.serve(port=0, key="same")
-        # A server that closes answers 404 to what the page says before it has heard of the end of its view.
+        # A closing server answers 404 to a message that the page sends before it learns of the closing.
         with looking(browser, first.page_url, "ERR_CONNECTION_REFUSED", "404 (Not Found)") as page:
             go_to(page, "instances/order")
             open_tab(view(page), "History")
@@ -353,16 +353,7 @@ def test_a_page_that_is_not_seen_lets_go_of_its_view_until_it_is_seen(
 def test_a_hidden_page_gives_up_its_heartbeat_with_its_view(browser: Browser, server: Server) -> None:
     with looking(browser, server.page_url) as page:
         history_on_a_clock(page)
-        held = list[Route]()
-
-        def hold(route: Route) -> None:
-            """Hold a heartbeat back, and let through what the page says besides, such as its width."""
-            if route.request.post_data == BEAT:
-                held.append(route)
-            else:
-                route.continue_()
-
-        page.route("**/page/views/*", hold)
+        held = held_back(page, lambda body: body == BEAT)
         failed = failures(page)
         page.clock.fast_forward(30_000)
         show(page, is_hidden=True)
@@ -378,16 +369,7 @@ def test_a_hidden_page_keeps_its_view_until_what_it_said_is_answered(
     """Else the server refuses what still is on its way."""
     with looking(browser, server.page_url) as page:
         history_on_a_clock(page)
-        held = list[Route]()
-
-        def hold(route: Route) -> None:
-            """Hold back the turning to a tab and a heartbeat, but not what the tab asks for."""
-            if route.request.post_data == BEAT or "timeline" in (route.request.post_data or ""):
-                held.append(route)
-            else:
-                route.continue_()
-
-        page.route("**/page/views/*", hold)
+        held = held_back(page, lambda body: body == BEAT or "timeline" in body)
         failed = failures(page)
         view(page).get_by_role("tab", name="Timeline").click()
         until(page, lambda: len(held) == 1)
@@ -402,7 +384,7 @@ def test_a_hidden_page_keeps_its_view_until_what_it_said_is_answered(
 def test_it_says_after_three_seconds_that_no_server_answers(browser: Browser, server: Server) -> None:
     with looking(browser, server.page_url) as page:
         history_on_a_clock(page)
-        held, names, alert = list[Route](), cycle(("Timeline", "History")), view(page).get_by_role("alert")
+        names, alert = cycle(("Timeline", "History")), view(page).get_by_role("alert")
 
         def is_said() -> bool:
             """Ask once more: an answer to what was asked before may have come meanwhile."""
@@ -410,7 +392,7 @@ def test_it_says_after_three_seconds_that_no_server_answers(browser: Browser, se
             page.clock.fast_forward(3_000)
             return alert.count() > 0
 
-        page.route("**/page/views/*", lambda route: route.continue_() if held else held.append(route))
+        held = held_back(page, lambda _: not held)
         until(page, is_said)
         expect(alert).to_contain_text("The server does not answer: it is busy, or gone.")
         until(page, lambda: len(held) == 1)
@@ -425,16 +407,7 @@ def test_a_click_is_carried_out_although_the_page_goes_elsewhere_at_once(
     with looking(browser, server.page_url) as page:
         go_to(page, "instances/left at once")
         view(page).get_by_role("button", name="Suspend").click()
-        held = list[Route]()
-
-        def hold(route: Route) -> None:
-            """Hold the click back, and let through what the page asks for a tooltip."""
-            if "suspend" in (route.request.post_data or ""):
-                held.append(route)
-            else:
-                route.continue_()
-
-        page.route("**/page/views/*", hold)
+        held = held_back(page, lambda body: "suspend" in body)
         view(page).get_by_role("button", name="Really suspend").click()
         until(page, lambda: len(held) == 1)
         go_to(page, "instances/season")
@@ -455,18 +428,35 @@ def history_on_a_clock(page: Page) -> Locator:
     return history
 
 
+def held_back(page: Page, is_held: Callable[[str], bool]) -> list[Route]:
+    """Collect the messages that the page sends from now on and that are to be held back, by their body.
+
+    All others get through: at any time the page may send its width, or request a tooltip.
+    """
+    held = list[Route]()
+
+    def hold(route: Route) -> None:
+        if is_held(route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/page/views/*", hold)
+    return held
+
+
 def failures(page: Page) -> list[str]:
-    """Collect what the requests that fail from now on have sent; views that were left may be among them."""
+    """Collect the bodies of the requests that fail from now on, also of views that the page has left."""
     failed = list[str]()
     page.on("requestfailed", lambda one: failed.append(one.post_data or one.url))
     return failed
 
 
-def until(page: Page, is_so: Callable[[], bool], *facts: object) -> None:
-    """Wait until something is so, while the page's events are handled; else fail with the facts."""
+def until(page: Page, is_so: Callable[[], bool], seen: object = "") -> None:
+    """Wait until something is so, while the page's events are handled; else fail, and show what was seen."""
     end = time.monotonic() + 20
     while not is_so():
-        assert time.monotonic() < end, f"it did not come about: {facts}"
+        assert time.monotonic() < end, f"it did not come about: {seen}"
         page.wait_for_timeout(20)
 
 
