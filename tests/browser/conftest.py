@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.chromium import chromium
 
@@ -33,6 +34,17 @@ _KERNEL_IS_READY = """() => {
     const shown = window.jupyterapp?.shell.currentWidget?.sessionContext;
     return shown && shown.isReady && shown.kernelDisplayStatus === 'idle'
         && shown.session?.kernel?.connectionStatus === 'connected';
+}"""
+_KERNEL_STATE = """async () => {
+    const shown = window.jupyterapp?.shell.currentWidget, session = shown?.sessionContext;
+    const isDrawn = await Promise.race([
+        new Promise(done => requestAnimationFrame(() => done(true))),  // on which Playwright's wait depends
+        new Promise(done => setTimeout(() => done(false), 2000)),
+    ]);
+    return {
+        shown: shown?.title.label, isReady: session?.isReady, status: session?.kernelDisplayStatus,
+        connection: session?.session?.kernel?.connectionStatus, isDrawn,
+    };
 }"""
 
 
@@ -125,8 +137,12 @@ class Lab:
 
 
 def wait_for_kernel(page: Page) -> None:
-    """Waits until a cell could be run."""
-    page.wait_for_function(_KERNEL_IS_READY)
+    """Waits until a cell could be run; says in which state the kernel is if it takes too long."""
+    try:
+        page.wait_for_function(_KERNEL_IS_READY)
+    except PlaywrightTimeoutError as error:
+        error.add_note(f"The kernel: {page.evaluate(_KERNEL_STATE)}")
+        raise
 
 
 def run_all(page: Page) -> None:
