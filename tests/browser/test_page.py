@@ -92,6 +92,9 @@ def looking(browser: Browser, url: str, *expected: str, **options: object) -> It
     page.goto(url)
     try:
         yield page
+    except BaseException as error:
+        error.add_note(f"The page has logged: {trouble}")
+        raise
     finally:
         context.close()
     assert [one for one in trouble if not any(text in one for text in expected)] == []
@@ -331,6 +334,43 @@ def test_a_server_that_comes_back_is_found_again(browser: Browser) -> None:
             expect(region(view(page), "history")).to_contain_text("ExecutionCompleted")
 
 
+def test_what_is_typed_while_the_page_opens_its_view_again_is_not_lost(
+    browser: Browser, server: Server
+) -> None:
+    with looking(browser, server.page_url, "ERR_FAILED") as page:
+        instances = region(view(page), "instances")
+        expect(instances).to_contain_text("echo-104")
+        lines = held_back(page, lambda _: True, "**/page/views")
+        page.route("**/page/views/*", lambda route: route.abort())
+        instances.get_by_role("textbox").fill("echo-10")  # this message fails
+        until(page, lambda: len(lines) == 1)
+        page.unroute("**/page/views/*")
+        page.clock.install()
+        instances.get_by_role("textbox").fill("echo-104")
+        page.clock.fast_forward(1_000)
+        lines[0].continue_()
+        expect(instances.locator("tbody tr")).to_have_count(1)
+
+
+def test_a_message_that_fails_late_does_not_cut_off_a_view_that_was_opened_again(
+    browser: Browser, server: Server
+) -> None:
+    with looking(browser, server.page_url, "ERR_FAILED") as page:
+        history_on_a_clock(page)
+        held = held_back(page, lambda body: body == BEAT or "timeline" in body)
+        view(page).get_by_role("tab", name="Timeline").click()
+        until(page, lambda: len(held) == 1)
+        page.clock.fast_forward(61_000)
+        until(page, lambda: len(held) == 2)
+        with page.expect_response("**/page/views"):
+            held[1].abort()  # the heartbeat, so the page opens its view again
+            page.clock.fast_forward(1_000)
+        expect(page.locator("#said")).to_have_text("")
+        held[0].abort()
+        page.unroute("**/page/views/*")
+        expect(open_tab(view(page), "History")).to_contain_text("ExecutionStarted")
+
+
 def test_a_page_that_is_not_seen_lets_go_of_its_view_until_it_is_seen(
     browser: Browser, server: Server
 ) -> None:
@@ -428,7 +468,7 @@ def history_on_a_clock(page: Page) -> Locator:
     return history
 
 
-def held_back(page: Page, is_held: Callable[[str], bool]) -> list[Route]:
+def held_back(page: Page, is_held: Callable[[str], bool], path: str = "**/page/views/*") -> list[Route]:
     """Collect the messages that the page sends from now on and that are to be held back, by their body.
 
     All others get through: at any time the page may send its width, or request a tooltip.
@@ -441,7 +481,7 @@ def held_back(page: Page, is_held: Callable[[str], bool]) -> list[Route]:
         else:
             route.continue_()
 
-    page.route("**/page/views/*", hold)
+    page.route(path, hold)
     return held
 
 

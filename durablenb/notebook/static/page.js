@@ -106,6 +106,7 @@ class Shown {
       await untilSeen();
       if (this.isOver) return;
       this.line = new AbortController();
+      this.queue = []; // what was chosen is remembered, and a click was meant for what is gone
       try {
         const stream = await ask("page/views", { place: this.place, said: this.remembered() }, this.line.signal);
         for await (const news of eventsOf(stream)) {
@@ -139,9 +140,9 @@ class Shown {
 
   begin(session, hub) {
     this.session = session;
-    this.queue = [];
     say("");
     entitle(this.place, hub);
+    this.flush(); // what was said while the view was being opened
   }
 
   // What was said before to a view at this place, so that it is as it was left.
@@ -173,7 +174,7 @@ class Shown {
     else if (this.leads(content)) return;
     else if (content.do in KEPT && !isReplay(this.place)) this.keep(content); // a step has an address
     this.queue.push(data);
-    if (!this.isPosting) this.posted = this.flush();
+    this.flush();
   }
 
   keep(content) {
@@ -193,8 +194,12 @@ class Shown {
     return true;
   }
 
+  flush() {
+    if (!this.isPosting) this.posted = this.postAll();
+  }
+
   // One after the other, in the order of the clicks.
-  async flush() {
+  async postAll() {
     this.isPosting = true;
     while (this.queue.length && this.session) await this.say(this.queue.splice(0));
     this.isPosting = false;
@@ -208,7 +213,7 @@ class Shown {
       await ask(`page/views/${session}`, said, signal);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.session = null;
+      if (this.session === session) this.session = null; // else the page has opened its view again meanwhile
       line.abort(); // the view is gone, or the server: begin again
     }
   }
