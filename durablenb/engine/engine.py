@@ -19,7 +19,7 @@ from durablenb.core.registry import Registry
 from durablenb.core.requests import same_name
 from durablenb.engine import locks
 from durablenb.engine.capture.output import CapturedOutput
-from durablenb.engine.engine_loop import EngineLoop, closed_error
+from durablenb.engine.engine_loop import EngineLoop, closed_error, whose_code
 from durablenb.engine.executors import Executors
 from durablenb.engine.health import Health, ThreadState, problems
 from durablenb.engine.instance import Instance
@@ -158,7 +158,7 @@ class Engine(EngineLoop):
 
     def _apply_last(self, wait: bool) -> None:
         """Apply the messages that are left; with `wait`, until no job runs any more."""
-        owner = current_owner.get()
+        caller = whose_code()
         with contextlib.suppress(locks.NotTakenError), locks.Within(self._lock, -1 if wait else STOP_SECONDS):
             try:
                 self.executors.drop_unwanted()
@@ -171,7 +171,7 @@ class Engine(EngineLoop):
                     self.accept()
                     self._is_stopped = True
             finally:
-                self._leave(owner)
+                self._leave(caller)
 
     @property
     def _has_last_to_come(self) -> bool:

@@ -16,6 +16,7 @@ from copy import copy
 from datetime import datetime
 from functools import partial
 
+from durablenb.core.activity_context import ActivityContext, current_context
 from durablenb.core.ports.clock import Clock
 from durablenb.core.ports.output import OutputOwner, current_owner
 from durablenb.core.ports.store import Store
@@ -53,6 +54,9 @@ REBUILD_SECONDS = 60.0
 
 MESSAGES_AT_ONCE = 2_000
 """Messages that are applied before their effects are carried out."""
+
+WhoseCode = tuple[OutputOwner | None, ActivityContext | None]
+"""The owner of what a thread prints, and the activity that it runs."""
 
 
 class EngineLoop:
@@ -235,7 +239,7 @@ class EngineLoop:
             if self._is_stopped:
                 self._inbox.refuse_all(closed_error)
                 return
-            owner = current_owner.get()
+            caller = whose_code()
             try:
                 self._rebuild_if_damaged()
                 self._is_damaged = True
@@ -243,7 +247,7 @@ class EngineLoop:
                 self._state.flush()
                 self._is_damaged = False
             finally:
-                self._leave(owner)
+                self._leave(caller)
 
     def turn(self) -> None:
         """Do all that can be done now; the engine's own thread calls it again and again.
@@ -276,7 +280,7 @@ class EngineLoop:
     def step(self) -> str | None:
         """Do one unit of work in the caller's thread; return what it was, None if nothing can be done."""
         with self._lock:
-            owner = current_owner.get()
+            caller = whose_code()
             try:
                 done = self._step()
                 self._state.flush()
@@ -293,7 +297,7 @@ class EngineLoop:
                 self._is_damaged, self._damaged_by = True, mistake
                 raise
             finally:
-                self._leave(owner)
+                self._leave(caller)
 
     def _step(self) -> str | None:
         self._rebuild_if_damaged()
@@ -308,10 +312,12 @@ class EngineLoop:
             done = self._state.run_one()
         return done or self._state.fire_timers()
 
-    def _leave(self, owner: OutputOwner | None) -> None:
+    def _leave(self, caller: WhoseCode) -> None:
         """Reset whose code runs in a caller's thread: an interrupt may have cut a ``with`` block short."""
         self.orchestrator_scope.leave()
+        owner, activity = caller
         current_owner.set(owner)
+        current_context.set(activity)
 
     def _apply_messages(self) -> None:
         for message in self._inbox.take(MESSAGES_AT_ONCE):
@@ -454,6 +460,11 @@ class Mistakes:
             return True
         self._first_at = now
         return False
+
+
+def whose_code() -> WhoseCode:
+    """Return whose code runs in the calling thread."""
+    return current_owner.get(), current_context.get()
 
 
 def closed_error() -> StoreError:

@@ -19,7 +19,15 @@ from random import Random
 import pytest
 
 import durablenb as df
-from durablenb.engine import dispatcher, invocation, jobs, locks, orchestration_executor, thread_executors
+from durablenb.engine import (
+    dispatcher,
+    invocation,
+    jobs,
+    locks,
+    orchestration_executor,
+    running_activity,
+    thread_executors,
+)
 from durablenb.engine import engine as engine_module
 from durablenb.engine.capture import log_writer, output, streams
 from durablenb.engine.committer import Committer
@@ -287,6 +295,24 @@ def test_after_an_interrupt_anywhere_cells_print_as_before(capsys):
             assert capsys.readouterr().out.endswith("cell\n"), interrupt.place
             places.add(interrupt.place)
         assert len(places) > 25
+
+
+def test_after_an_interrupt_anywhere_cells_run_outside_of_an_activity():
+    outside = repr(df.current_activity())
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock(), executor="inline") as hub:
+        hub.add_activity(lambda: df.current_activity().progress(1, 2), "work")
+        hub.add_orchestrator(lambda context: (yield context.call_activity("work")), "one")
+        places, number = set(), 1
+        while True:
+            handle = hub.start("one")
+            with InterruptAt(number, (running_activity.__file__, invocation.__file__)) as interrupt:
+                run_until_done(handle.result)
+            if interrupt.place is None:
+                break
+            places.add(interrupt.place)
+            assert repr(df.current_activity()) == outside, interrupt.place
+            number += 1
+        assert len(places) > 20
 
 
 def test_a_hub_closes_after_an_interrupt_anywhere_between_the_engine_and_an_activity():
