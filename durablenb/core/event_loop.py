@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from asyncio import _enter_task, _get_running_loop, _leave_task, _set_running_loop
+from asyncio import _enter_task, _get_running_loop, _leave_task
 from asyncio import tasks as asyncio_tasks
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from durablenb.core.loop_tasks import DurableTimer, LoopTask, MainTask, TaskCoroutine, running_frame
 from durablenb.core.ports.output import current_owner
 from durablenb.core.replay_checker import OrchestratorUnwind
+from durablenb.core.running_loop import RunningLoop
 
 if TYPE_CHECKING:
     from durablenb.core.orchestrator_code import OrchestratorCode
@@ -81,31 +82,6 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         """True if there is a callback to run."""
         return bool(self.ready or self._due)
 
-    def enter(self) -> Any:
-        """Become the running loop of this thread; return what `leave` needs to restore the one before."""
-        outer: Any = _get_running_loop()
-        if outer is None:
-            _set_running_loop(self)
-            return None
-        task: Any = asyncio.current_task(outer)
-        if task is not None:
-            _leave_task(outer, task)
-        _set_running_loop(self)
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(None, None)
-        return outer, task, hooks
-
-    def leave(self, before: Any) -> None:
-        """Let the loop run again that ran before `enter`."""
-        if before is None:
-            _set_running_loop(None)
-            return
-        outer, task, hooks = before
-        sys.set_asyncgen_hooks(*hooks)
-        _set_running_loop(outer)
-        if task is not None:
-            _enter_task(outer, task)
-
     def run(self) -> None:
         """Run callbacks until none is left, or the execution stops.
 
@@ -144,8 +120,9 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         self._is_closed = True
         self.ready.clear()
         self._due.clear()
-        before = self.enter()
+        before = RunningLoop.now()
         try:
+            before.replace(self)
             _close(self.main.coroutine)
             for task in self._tasks:  # which grows if a `finally` block creates tasks
                 if not task.done():
@@ -155,7 +132,7 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
                     if self.execution.is_finished and not task.cancelled():
                         self._log("A task has failed, and nothing awaited it", task.exception(), task)
         finally:
-            self.leave(before)
+            before.restore()
         self._tasks = []
 
     # -- what asyncio calls ----------------------------------------------------------------------

@@ -19,6 +19,7 @@ from durablenb.core.loop_tasks import LoopWait, can_be_awaited, is_withdrawn, ru
 from durablenb.core.mailbox import Mailbox
 from durablenb.core.replay_checker import OrchestratorUnwind, ReplayChecker
 from durablenb.core.routine import RoutineTask
+from durablenb.core.running_loop import RunningLoop
 from durablenb.core.tasks import AtomicTask, Parent, TaskBase, TimerTask
 from durablenb.model.actions import Action
 from durablenb.model.errors import OrchestrationCanceledError
@@ -140,13 +141,14 @@ class OrchestratorCode(Parent):
             if self._can_go_on and (self._routine is not None or self._begin()) and self._loop is None:
                 self.take_turn()
         if self._loop is not None:
-            before = self._loop.enter()
+            before = RunningLoop.now()
             try:
+                before.replace(self._loop)
                 self._run_routines()
                 self._loop.run()
                 self._check_rest()
             finally:
-                self._loop.leave(before)
+                before.restore()
 
     def _run_routines(self) -> None:
         if self._woken and self.ledger.is_replaying:

@@ -21,6 +21,7 @@ from durablenb.core.ports.clock import Clock
 from durablenb.core.ports.output import OutputOwner, current_owner
 from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
+from durablenb.core.running_loop import RunningLoop
 from durablenb.engine import locks
 from durablenb.engine.attempt_writer import AttemptWriter
 from durablenb.engine.backlog_pace import BacklogPace
@@ -55,8 +56,8 @@ REBUILD_SECONDS = 60.0
 MESSAGES_AT_ONCE = 2_000
 """Messages that are applied before their effects are carried out."""
 
-WhoseCode = tuple[OutputOwner | None, ActivityContext | None]
-"""The owner of what a thread prints, and the activity that it runs."""
+WhoseCode = tuple[OutputOwner | None, ActivityContext | None, RunningLoop]
+"""The owner of what a thread prints, the activity that it runs, and its event loop."""
 
 
 class EngineLoop:
@@ -315,9 +316,10 @@ class EngineLoop:
     def _leave(self, caller: WhoseCode) -> None:
         """Reset whose code runs in a caller's thread: an interrupt may have cut a ``with`` block short."""
         self.orchestrator_scope.leave()
-        owner, activity = caller
+        owner, activity, loop = caller
         current_owner.set(owner)
         current_context.set(activity)
+        loop.restore()
 
     def _apply_messages(self) -> None:
         for message in self._inbox.take(MESSAGES_AT_ONCE):
@@ -464,7 +466,7 @@ class Mistakes:
 
 def whose_code() -> WhoseCode:
     """Return whose code runs in the calling thread."""
-    return current_owner.get(), current_context.get()
+    return current_owner.get(), current_context.get(), RunningLoop.now()
 
 
 def closed_error() -> StoreError:

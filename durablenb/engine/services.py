@@ -13,7 +13,7 @@ from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
 from durablenb.engine.attempt_writer import AttemptWriter
 from durablenb.engine.capture.log_writer import LogWriter
-from durablenb.engine.capture.output import MUTED, capturing_for
+from durablenb.engine.capture.output import MUTED, replaying_for
 from durablenb.engine.committer import Committer
 from durablenb.engine.completions import Completions
 from durablenb.engine.executors import Executors
@@ -56,9 +56,9 @@ class OrchestratorScope:
     def replaying(self) -> Iterator[None]:
         """Enter the scope to replay a history outside the engine's turn, in any thread."""
         thread = threading.get_ident()
-        self._replaying_threads.add(thread)
         try:
-            with capturing_for(MUTED):
+            self._replaying_threads.add(thread)  # in the block: an interrupt may come as soon as this is done
+            with replaying_for(MUTED):
                 yield
         finally:
             self._replaying_threads.discard(thread)

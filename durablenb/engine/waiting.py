@@ -195,10 +195,10 @@ def known_promise(engine: Engine, instance_id: str) -> Future[InstanceOutcome] |
 def waiting(engine: Engine) -> Iterator[None]:
     """Tell the engine that a thread waits, so that a virtual clock may jump."""
     waiter = object()
-    engine.waiters.add(waiter)
-    if engine.clock.jumps:
-        engine.post(Wake())
     try:
+        engine.waiters.add(waiter)  # in the block: an interrupt may come as soon as this is done
+        if engine.clock.jumps:
+            engine.post(Wake())
         yield
     finally:
         engine.waiters.discard(waiter)

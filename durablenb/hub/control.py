@@ -222,9 +222,9 @@ class Control(ABC):
 
     def looking(self) -> AbstractContextManager[None]:
         """Return the context in which code is replayed only to look at it: its prints are discarded."""
-        from durablenb.engine.capture.output import MUTED, capturing_for
+        from durablenb.engine.capture.output import MUTED, replaying_for
 
-        return capturing_for(MUTED)
+        return replaying_for(MUTED)
 
 
 class ReadOnly(Control):

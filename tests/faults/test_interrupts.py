@@ -1,6 +1,7 @@
 """The stop button, forks and second processes: the next cell goes on, nothing is lost, nothing is doubled."""
 
 import _thread
+import asyncio
 import contextlib
 import gc
 import json
@@ -19,6 +20,7 @@ from random import Random
 import pytest
 
 import durablenb as df
+from durablenb.core import running_loop
 from durablenb.engine import (
     dispatcher,
     invocation,
@@ -313,6 +315,141 @@ def test_after_an_interrupt_anywhere_cells_run_outside_of_an_activity():
             assert repr(df.current_activity()) == outside, interrupt.place
             number += 1
         assert len(places) > 20
+
+
+def interrupted_in_a_kernel(number, work):
+    """Interrupt a cell, in a task of the kernel's loop; return the place, and whether all is as before."""
+
+    async def kernel():
+        before = asyncio.current_task(), asyncio.get_running_loop(), sys.get_asyncgen_hooks()
+        place = interrupted(number, work)
+        return place, before == (asyncio.current_task(), asyncio.get_running_loop(), sys.get_asyncgen_hooks())
+
+    return asyncio.run(kernel())
+
+
+def interrupted_in_a_script(number, work):
+    """Interrupt the work where no loop runs; return the place, and whether a loop can run after it."""
+    before = sys.get_asyncgen_hooks()
+    place = interrupted(number, work)
+    asyncio.run(asyncio.sleep(0))
+    return place, before == sys.get_asyncgen_hooks()
+
+
+def interrupted(number, work):
+    """Interrupt the work once, before the n-th line at which loops are replaced; return the place."""
+    with InterruptAt(number, running_loop.__file__) as interrupt, contextlib.suppress(KeyboardInterrupt):
+        work()
+    return interrupt.place
+
+
+@pytest.fixture(params=["kernel", "threads"])
+def asynchronous(request):
+    gc.disable()
+    with df.TaskHub(":memory:", mode=request.param, clock=df.VirtualClock()) as hub:
+        hub.add_activity(lambda: 1, "work")
+
+        @hub.orchestrator
+        async def one(context):
+            async def call():
+                return await context.call_activity("work")
+
+            return await asyncio.create_task(call())
+
+        yield hub
+    gc.collect()  # coroutines that were not begun, because of the interrupt: Python warns of them
+    gc.enable()
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.parametrize("interrupted", [interrupted_in_a_kernel, interrupted_in_a_script])
+@pytest.mark.parametrize("asynchronous", ["kernel"], indirect=True)
+def test_an_interrupted_async_orchestrator_leaves_the_kernel_s_loop_running(asynchronous, interrupted):
+    check_each_line(lambda number: interrupted(number, lambda: asynchronous.run("one")))
+    assert asynchronous.run("one") == 1
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.parametrize("interrupted", [interrupted_in_a_kernel, interrupted_in_a_script])
+def test_an_interrupted_async_replay_leaves_the_kernel_s_loop_running(asynchronous, interrupted):
+    asynchronous.run("one", instance_id="a")
+    check_each_line(lambda number: interrupted(number, asynchronous.handle("a").replay))
+
+
+def check_each_line(interrupted):
+    """Check that an interrupt does no harm before the first line, before the second, and so on."""
+    harmed, places, number = set(), set(), 1
+    while True:
+        place, is_unharmed = interrupted(number)
+        if place is None:
+            break
+        places.add(place)
+        if not is_unharmed:
+            harmed.add(place)
+        number += 1
+    assert harmed == set()
+    assert len(places) > 8
+
+
+class StoppedSet(set):
+    """The stop button is pressed while the first member is added."""
+
+    is_pressed = False
+
+    def add(self, member):
+        super().add(member)
+        if not self.is_pressed:
+            self.is_pressed = True
+            raise KeyboardInterrupt
+
+
+class StoppedVariable:
+    """A context variable; the stop button is pressed while it is set for the first time."""
+
+    is_pressed = False
+
+    def __init__(self, variable):
+        self.get, self._set = variable.get, variable.set
+
+    def set(self, value):
+        self._set(value)
+        if not self.is_pressed:
+            self.is_pressed = True
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def replayable():
+    with df.TaskHub(":memory:", clock=df.VirtualClock()) as hub:
+        hub.add_activity(lambda: 1, "work")
+        hub.add_orchestrator(lambda context: (yield context.call_activity("work")), "one")
+        hub.run("one", instance_id="a")
+        yield hub
+
+
+def test_a_replay_that_is_stopped_as_it_begins_leaves_the_hub_usable(replayable):
+    replayable._engine.orchestrator_scope._replaying_threads = StoppedSet()
+    with pytest.raises(KeyboardInterrupt):
+        replayable.handle("a").replay()
+    assert replayable.run("one") == 1
+    assert repr(replayable.handle("a").replay()) == "<Replay of a: 2 replays, 1 await>"
+
+
+def test_a_replay_that_is_stopped_as_it_begins_leaves_the_output_of_cells_alone(replayable, monkeypatch):
+    variable = StoppedVariable(output.current_owner)
+    monkeypatch.setattr(output, "current_owner", variable)
+    with pytest.raises(KeyboardInterrupt):
+        replayable.handle("a").replay()
+    assert variable.get() is None  # no owner takes what cells print
+
+
+def test_a_wait_that_is_stopped_as_it_begins_moves_no_virtual_clock(replayable):
+    replayable.add_orchestrator(lambda context: context.wait_for_external_event("go"), "waits")
+    handle = replayable.start("waits")
+    replayable._engine.waiters = StoppedSet()
+    with pytest.raises(KeyboardInterrupt):
+        handle.result()
+    assert replayable._engine.waiters == set()  # a clock jumps while there are any
 
 
 def test_a_hub_closes_after_an_interrupt_anywhere_between_the_engine_and_an_activity():

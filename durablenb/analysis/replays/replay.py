@@ -10,7 +10,7 @@ from durablenb.analysis.replays.steps import ReplaySteps, Step
 from durablenb.analysis.text import plural, printable, shortened
 from durablenb.core.registry import target_name
 from durablenb.core.trace import Trace, trace_execution
-from durablenb.engine.capture.output import CapturedOutput, capturing_for
+from durablenb.engine.capture.output import CapturedOutput, replaying_for
 from durablenb.model.display import Saved
 from durablenb.model.errors import DurableError
 from durablenb.model.events import Event
@@ -48,7 +48,7 @@ class FileReplayer:
             printed.clear()
             return new
 
-        with capturing_for(CapturedOutput(lambda report: printed.extend(_as_lines(report)))):
+        with replaying_for(CapturedOutput(lambda report: printed.extend(_as_lines(report)))):
             return trace_execution(
                 self._function, *self._ids, events, self.codec, target_name, source=self.source, hear=heard
             )

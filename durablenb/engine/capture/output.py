@@ -12,6 +12,7 @@ from threading import get_ident
 from typing import Any
 
 from durablenb.core.ports.output import Output, OutputOwner, current_owner
+from durablenb.core.running_loop import RunningLoop
 from durablenb.engine.capture.shown import Redraw, ShownOutputs
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
@@ -40,11 +41,23 @@ MUTED = _Muted()
 @contextlib.contextmanager
 def capturing_for(owner: OutputOwner | None) -> Iterator[None]:
     """Give what is printed inside to this owner; with None, to where it would go without a hub."""
-    token = current_owner.set(owner)
+    before = current_owner.get()
     try:
+        current_owner.set(owner)  # in the block: an interrupt may come as soon as this is done
         yield
     finally:
-        current_owner.reset(token)
+        current_owner.set(before)
+
+
+@contextlib.contextmanager
+def replaying_for(owner: OutputOwner | None) -> Iterator[None]:
+    """Give what a replay prints to this owner; an interrupt in it leaves no event loop behind."""
+    before = RunningLoop.now()
+    try:
+        with capturing_for(owner):
+            yield
+    finally:
+        before.restore()
 
 
 class CapturedOutput:
