@@ -59,6 +59,8 @@ class DaskConnection:
         self._owns_client = False
         self._was_away = False
         self._client: Any = None
+        self._stream: Any = None
+        """The client's stream to the scheduler when the hub was attached: another one after each loss."""
         self._sent: SentParts[Any] = SentParts(self._scatter)
         self.hub = ""
         self.told: set[str] = set()
@@ -93,7 +95,7 @@ class DaskConnection:
             self._was_away = True
             locks.Event().wait(0.05)
         status = None if self._client is None else self._client.status
-        if status == "running" and not self._was_away:
+        if status == "running" and not self._was_away and self._client.scheduler_comm is self._stream:
             return
         if status is not None and status != "running" and not self._owns_client:
             raise ConnectionError(f"the client is {status}")
@@ -101,6 +103,7 @@ class DaskConnection:
             self._sent.clear()
             self._client, self._owns_client = self._connect()
         self._was_away = False
+        self._stream = self._client.scheduler_comm
         self._client.register_plugin(dask_scheduler.CallKeeper())
         message_router(self._client).add(self._client, self.topic, self._listener)
         self.told = self._client.run_on_scheduler(dask_scheduler.attach, hub, self._client.id)

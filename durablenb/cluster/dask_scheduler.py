@@ -15,7 +15,7 @@ TOPIC = "durablenb-"
 ANNOTATION = "durablenb"
 """The annotation of calls: the id of the hub."""
 
-PLUGIN = "durablenb-2"
+PLUGIN = "durablenb-3"
 """The name of the plugin; another name for each change of what it does."""
 
 ENDS = frozenset(("memory", "erred", "forgotten"))
@@ -90,9 +90,15 @@ class CallKeeper(SchedulerPlugin):
         self._kept_messages(hub).keep(msg, with_lines=not self._clients.get(hub))
 
     def remove_client(self, scheduler: Any, client: str) -> None:
-        """Note that a hub has gone, or one of its connections."""
-        for clients in self._clients.values():
-            clients.discard(client)
+        """Note that a hub has gone, or one of its connections: it receives no messages until it is back.
+
+        Dask would send a client that connects again what is told in its first milliseconds, together with
+        the confirmation of the connection. The client reads that alone, and would never be connected.
+        """
+        for hub, clients in self._clients.items():
+            if client in clients:
+                clients.discard(client)
+                scheduler.unsubscribe_topic(TOPIC + hub, client)
 
     def restart(self, scheduler: Any) -> None:
         """Forget all messages, as the scheduler forgets its tasks."""

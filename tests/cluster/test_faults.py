@@ -10,10 +10,11 @@ import time
 from collections import Counter
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, SchedulerPlugin
 from distributed.scheduler import KilledWorker
 
 import durablenb as df
+from durablenb.cluster.dask_scheduler import TOPIC
 from tests.cluster.conftest import kept_tasks
 from tests.cluster.hub_process import open_hub
 from tests.waiting import until
@@ -222,6 +223,33 @@ def test_calls_run_on_while_the_connection_is_broken(wide, tmp_path):
         until(lambda: broken.closed() and wide.status == "running")
         (tmp_path / "go on").touch()
         assert handle.result(timeout=60) == [0, 1, 2]
+    assert set(runs(tmp_path).values()) == {1}
+
+
+class Chatter(SchedulerPlugin):
+    """Says something to a hub in the very moment in which a client connects."""
+
+    name = "chatter"
+
+    def __init__(self, hub_id):
+        self._topic = TOPIC + hub_id
+
+    def add_client(self, scheduler, client):
+        scheduler.loop.add_callback(scheduler.log_event, self._topic, {"ended": []})
+
+
+def test_a_message_while_the_client_connects_again_does_not_cut_it_off(wide, tmp_path):
+    """Dask's client reads the first message of a connection alone; two of them would end its attempts."""
+    with open_hub(tmp_path / "hub.duckdb", wide) as hub:
+        handle = hub.start("fan", [[str(tmp_path), n, 60] for n in range(3)])
+        until(lambda: len(runs(tmp_path)) == 3)
+        wide.register_plugin(Chatter(hub._store.hub_id))
+        broken = wide.scheduler_comm.comm
+        wide.loop.add_callback(broken.abort)
+        until(lambda: broken.closed() and wide.status == "running")
+        (tmp_path / "go on").touch()
+        assert handle.result(timeout=60) == [0, 1, 2]
+        assert hub.start("fan", [[str(tmp_path), 3, 0]]).result(timeout=60) == [3]
     assert set(runs(tmp_path).values()) == {1}
 
 
