@@ -244,7 +244,14 @@ def _rest(engine: Engine, instance_id: str, seconds: float) -> None:
 
 
 def check_not_blocked(engine: Engine, instance_id: str) -> None:
-    """Raise the reason if the engine refuses commands, or the instance is blocked."""
-    obstacle = engine.refusal() or engine.obstacle(instance_id)
+    """Raise the reason if the engine refuses commands, or the instance is blocked.
+
+    What the instance did before that is on disk then, so that its status and its history show it.
+    """
+    refusal = engine.refusal()
+    if refusal is not None:
+        raise refusal
+    obstacle = engine.obstacle(instance_id)
     if obstacle is not None:
+        engine.committer.drain()
         raise copy(obstacle)

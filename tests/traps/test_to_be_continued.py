@@ -1,10 +1,15 @@
 """An orchestration is grown cell by cell: at `yield ...` it waits to be registered with more code."""
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 import durablenb as df
 from tests.traps.corpus import after
 from tests.traps.lab import counted, kinds
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -306,3 +311,46 @@ def test_the_code_that_an_execution_began_with_is_kept(disk):
     disk.run("at once")
     texts = disk.hub.sql("select text from sources order by length(text)").fetchall()
     assert [text.splitlines()[0] for (text,) in texts] == ["def first(context):", "def whole(context):"]
+
+
+async def awaited(handle):
+    return await handle
+
+
+@pytest.mark.parametrize("wait", [df.Handle.result, lambda handle: asyncio.run(awaited(handle))])
+def test_a_wait_that_ends_since_code_is_missing_has_the_status_of_the_code_before_it(monkeypatch, wait):
+    with df.TaskHub(":memory:") as hub:
+        begin, write, asked = threading.Event(), threading.Event(), []
+        hub.add_activity(lambda: begin.wait(20), "gate")
+
+        @hub.orchestrator
+        def grows(context):
+            yield context.call_activity("gate")
+            context.set_custom_status("loaded")
+            yield ...
+
+        handle = hub.start(grows)
+        append, obstacle = hub._store.append, hub._engine.obstacle
+
+        def append_late(*records):
+            assert write.wait(20)
+            append(*records)
+
+        def noted(*arguments):
+            asked.append(found := obstacle(*arguments))
+            return found
+
+        def status_after_the_wait():
+            with pytest.raises(df.WaitTimeoutError, match="waits for more code"):
+                wait(handle)
+            return handle.status().custom_status
+
+        monkeypatch.setattr(hub._store, "append", append_late)
+        begin.set()
+        until(lambda: obstacle(handle.id))
+        monkeypatch.setattr(hub._engine, "obstacle", noted)
+        with ThreadPoolExecutor(1) as pool:
+            status = pool.submit(status_after_the_wait)
+            until(lambda: any(asked))
+            write.set()
+            assert status.result(20) == "loaded"
