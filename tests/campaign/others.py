@@ -15,6 +15,8 @@ from tests.simulation.campaign import campaign
 
 ROOT = Path(__file__).parents[2]
 
+PYTESTS_OWN = re.compile(r"^  File .*(?:[/\\](?:_?pytest|pluggy)[/\\]|<frozen).* in .*\n", re.MULTILINE)
+
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
 
 
@@ -55,8 +57,14 @@ def _repeated(tests: tuple[str, ...], times: int, seed: int) -> Figures:
         figures.tried += sum(counted.values())
         if done.returncode:
             broken = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-            figures.failures += broken or [(done.stdout + done.stderr)[-300:]]
+            figures.failures += broken or [_end(done.stdout + done.stderr)]
     return figures
+
+
+def _end(printed: str) -> str:
+    """Return what was printed last; of a process that crashed, where its threads were, without pytest."""
+    _, fatal, stacks = printed.partition("Fatal Python error")
+    return fatal + PYTESTS_OWN.sub("", stacks) if fatal else printed[-300:]
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.campaign import mutants
 from tests.campaign.__main__ import main
+from tests.campaign.others import repeated
 from tests.campaign.planted import PLANTED, Planted
 from tests.campaign.row import HEAD, Figures, Row, line
 from tests.campaign.rows import ROWS
@@ -38,6 +39,16 @@ def test_a_row_shows_what_was_tried_and_what_came_of_it():
     row = Row("what", 1, lambda n, seed: Figures(n))
     figures = Figures(40_126, ["lost"], "two disks", 3.6)
     assert line("name", row, figures, 5) == "| `name` | what: two disks | 40,126 | 1 | 4 | 5 |"
+
+
+def test_a_crash_of_the_tests_tells_where_it_was(tmp_path):
+    (tmp_path / "test_crash.py").write_text(
+        "import os, signal\n\ndef test_that_crashes():\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    [failure] = repeated(str(tmp_path))(1, 0).failures
+    assert failure.startswith("Fatal Python error: Segmentation fault")
+    assert "in test_that_crashes" in failure
+    assert "_pytest" not in failure
 
 
 # -- planted faults -----------------------------------------------------------------------------------
