@@ -8,7 +8,6 @@ the same order. What can't be repeated in a replay raises an error.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from asyncio import _enter_task, _get_running_loop, _leave_task
 from asyncio import tasks as asyncio_tasks
@@ -123,10 +122,10 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         before = RunningLoop.now()
         try:
             before.replace(self)
-            _close(self.main.coroutine)
+            _close(self.main.coroutine, self.execution.interrupts)
             for task in self._tasks:  # which grows if a `finally` block creates tasks
                 if not task.done():
-                    _close(task.coroutine)
+                    _close(task.coroutine, self.execution.interrupts)
                 elif task._log_traceback:
                     task._log_traceback = False
                     if self.execution.is_finished and not task.cancelled():
@@ -239,7 +238,8 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         try:
             self.execution.take_turn()
         finally:
-            _leave_task(self, self.main)
+            if asyncio.current_task(self) is not None:  # after an interrupt, it may have been left before
+                _leave_task(self, self.main)
 
     def _log(self, message: str, error: object, task: object = None) -> None:
         of_task = f" ({task.get_name()})" if isinstance(task, asyncio.Task) else ""
@@ -251,11 +251,14 @@ class _Unloaded(BaseException):
     """Ends a coroutine; a `GeneratorExit` would leave those open that it awaits and that await again."""
 
 
-def _close(coroutine: Any) -> None:
+def _close(coroutine: Any, interrupts: tuple[type[BaseException], ...]) -> None:
     """End a coroutine, whatever its ``finally`` blocks do; each one that awaits is ended there."""
     for _ in range(_FINALLY_BLOCKS):
-        with contextlib.suppress(BaseException):
+        try:
             coroutine.throw(_Unloaded())
+        except BaseException as error:
+            if isinstance(error, interrupts):
+                raise
         if running_frame(coroutine) is None:
             return
 

@@ -72,7 +72,6 @@ class Execution(OrchestratorCode):
     __slots__ = (
         "_context",
         "_episode",
-        "_interrupts",
         "_is_unloaded",
         "_passing",
         "_paused",
@@ -86,6 +85,7 @@ class Execution(OrchestratorCode):
         "execution_id",
         "history",
         "instance_id",
+        "interrupts",
         "is_finished",
         "is_paused",
         "ledger",
@@ -126,7 +126,7 @@ class Execution(OrchestratorCode):
         self.continue_with: str | None = None
         self.is_finished = False
         self._source = source
-        self._interrupts = interrupts
+        self.interrupts = interrupts
         self._context = DurableOrchestrationContext(self)
         self._is_unloaded = False
         self._unregistered: TypeNotRegisteredError | None = None
@@ -264,11 +264,14 @@ class Execution(OrchestratorCode):
     def unload(self) -> None:
         """Drop the generator; requests of its ``finally`` blocks are ignored."""
         self._is_unloaded = True
-        if self._loop is not None:
-            self._loop.end()
-        elif self._routine is not None:
-            with contextlib.suppress(BaseException):  # from the user's finally blocks
+        try:
+            if self._loop is not None:
+                self._loop.end()
+            elif self._routine is not None:
                 self._routine.close()
+        except BaseException as error:  # from the user's finally blocks
+            if isinstance(error, self.interrupts):
+                raise
 
     # -- what the context calls ------------------------------------------------------------------
 
@@ -391,7 +394,7 @@ class Execution(OrchestratorCode):
             return
         try:
             self._run_code()
-        except self._interrupts:
+        except self.interrupts:
             raise
         except BaseException as error:
             if self.ledger.mismatch is None and self._unregistered is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from functools import partial
 
@@ -53,6 +52,5 @@ def find_mismatch(
         error.__traceback__ = None  # its frames hold the history
         return error
     finally:
-        with contextlib.suppress(BaseException):  # from the user's finally blocks
-            execution.unload()
+        execution.unload()
     return None

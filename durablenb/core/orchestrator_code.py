@@ -56,6 +56,7 @@ class OrchestratorCode(Parent):
     continue_with: str | None
     is_finished: bool
     is_paused: bool
+    interrupts: tuple[type[BaseException], ...]
     _context: DurableOrchestrationContext
 
     def __init__(self, function: Orchestrator) -> None:

@@ -9,7 +9,6 @@ the mismatch.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -101,8 +100,7 @@ class _Reconstruction:
         except _Diverged:
             self.fits = False
         finally:
-            with contextlib.suppress(BaseException):  # from the user's finally blocks
-                self._execution.unload()
+            self._execution.unload()
 
     def _go_through(self) -> None:
         started = self._history[0]

@@ -20,7 +20,7 @@ from random import Random
 import pytest
 
 import durablenb as df
-from durablenb.core import running_loop
+from durablenb.core import event_loop, execution, running_loop
 from durablenb.engine import (
     dispatcher,
     invocation,
@@ -389,6 +389,30 @@ def check_each_line(interrupted):
         number += 1
     assert harmed == set()
     assert len(places) > 8
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.parametrize("asynchronous", ["kernel"], indirect=True)
+@pytest.mark.parametrize("name", ["one", "with a generator"])
+def test_no_interrupt_of_a_running_orchestrator_is_lost(asynchronous, name):
+    @asynchronous.orchestrator(name="with a generator")
+    def generator(context):
+        context.wait_for_external_event("never")
+        return (yield context.call_activity("work"))
+
+    lost, places, number, interrupt = set(), set(), 1, None
+    while interrupt is None or interrupt.place is not None:
+        handle = asynchronous.start(name)
+        with InterruptAt(number, (execution.__file__, event_loop.__file__)) as interrupt:
+            try:
+                handle.result()
+                lost.add(interrupt.place)
+            except KeyboardInterrupt:
+                places.add(interrupt.place)
+        assert handle.result() == 1
+        number += 1
+    assert lost == {None}  # the last run, in which no interrupt came
+    assert len(places) > 40
 
 
 class StoppedSet(set):
