@@ -238,7 +238,7 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         try:
             self.execution.take_turn()
         finally:
-            if asyncio.current_task(self) is not None:  # after an interrupt, it may have been left before
+            if asyncio.current_task(self) is not None:  # else an interrupt cut `end` short
                 _leave_task(self, self.main)
 
     def _log(self, message: str, error: object, task: object = None) -> None:

@@ -264,14 +264,14 @@ class Execution(OrchestratorCode):
     def unload(self) -> None:
         """Drop the generator; requests of its ``finally`` blocks are ignored."""
         self._is_unloaded = True
-        try:
-            if self._loop is not None:
-                self._loop.end()
-            elif self._routine is not None:
+        if self._loop is not None:
+            self._loop.end()
+        elif self._routine is not None:
+            try:
                 self._routine.close()
-        except BaseException as error:  # from the user's finally blocks
-            if isinstance(error, self.interrupts):
-                raise
+            except BaseException as error:  # from the user's finally blocks
+                if isinstance(error, self.interrupts):
+                    raise
 
     # -- what the context calls ------------------------------------------------------------------
 

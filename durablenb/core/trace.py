@@ -191,8 +191,7 @@ def trace_execution(
     except NonDeterminismError as error:
         mismatch = error
     finally:
-        with contextlib.suppress(BaseException):  # from the user's finally blocks
-            execution.unload()
+        execution.unload()
     return execution.trace(tuple(history), mismatch)
 
 
