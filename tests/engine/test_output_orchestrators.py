@@ -1,6 +1,7 @@
 """Prints of orchestrators are in the log once, after any number of replays."""
 
 import logging
+import sys
 
 import pytest
 
@@ -78,6 +79,32 @@ def test_a_replay_says_nothing_to_handlers_that_write_elsewhere_either():
         for logger in loggers:
             logger.removeHandler(handler)
     assert heard == ["2 cities", "gone"]
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
+def test_an_interrupt_that_python_loses_is_shown_and_not_captured(is_replay, monkeypatch, capsys):
+    class Interrupted:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def finalizes(context):
+        yield context.wait_for_external_event("go")
+        Interrupted()
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # pytest's gives a warning instead
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        hub.add_orchestrator(finalizes)
+        handle = hub.start(finalizes)
+        handle.raise_event("go")
+        handle.result()
+        if is_replay:
+            capsys.readouterr()
+            handle.replay()
+        assert messages(handle.logs()) == []
+    said = capsys.readouterr().err
+    assert "Exception ignored in: <function" in said
+    assert "KeyboardInterrupt" in said
+    assert sys.unraisablehook is sys.__unraisablehook__
 
 
 def test_a_line_without_end_ends_with_its_episode():

@@ -1,4 +1,4 @@
-"""Patches of `sys.stdout`, `sys.stderr` and `logging` that capture what user code prints, and displays.
+"""Patches of `sys.stdout`, `sys.stderr`, `logging` and more that capture what user code prints, and displays.
 
 The streams stay the objects that they are. Only their methods that write are patched, and these look whose
 code writes: output of other code than activities and orchestrators goes where it always went. So capture also
@@ -52,6 +52,7 @@ def install() -> None:
         _users += 1
         if _users == 1:
             _patch(logging.Logger, "callHandlers", _capturing_call_handlers(logging.Logger.callHandlers))
+            _patch(sys, "unraisablehook", _showing_interrupts(sys.unraisablehook))
             _follow_streams()
             _modules.install()
 
@@ -201,6 +202,22 @@ def _capturing_call_handlers(original: Method) -> Method:
             return original(logger, record)
 
     return callHandlers
+
+
+def _showing_interrupts(original: Method) -> Method:
+    """Return `sys.unraisablehook` that never captures the message about an interrupt that Python loses.
+
+    Python can't raise an interrupt that comes in a finalizer or in the callback of a weak reference. The
+    interrupted cell goes on, and only this message tells the user to press the stop button again.
+    """
+
+    def unraisablehook(unraisable: Any, /) -> Any:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            with capturing_for(None):
+                return original(unraisable)
+        return original(unraisable)
+
+    return unraisablehook
 
 
 class _CapturingMethod:
