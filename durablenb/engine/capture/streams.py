@@ -1,4 +1,4 @@
-"""Patches of `sys.stdout`, `sys.stderr`, `logging` and more that capture what user code prints, and displays.
+"""Patches of `sys` and `logging` that capture what user code prints, and displays.
 
 The streams stay the objects that they are. Only their methods that write are patched, and these look whose
 code writes: output of other code than activities and orchestrators goes where it always went. So capture also
@@ -205,10 +205,10 @@ def _capturing_call_handlers(original: Method) -> Method:
 
 
 def _showing_interrupts(original: Method) -> Method:
-    """Return `sys.unraisablehook` that never captures the message about an interrupt that Python loses.
+    """Return a `sys.unraisablehook` that shows, and never captures, the message about a lost interrupt.
 
     Python can't raise an interrupt that comes in a finalizer or in the callback of a weak reference. The
-    interrupted cell goes on, and only this message tells the user to press the stop button again.
+    cell goes on, and only this message tells the user to press the stop button again.
     """
 
     def unraisablehook(unraisable: Any, /) -> Any:
