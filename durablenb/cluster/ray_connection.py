@@ -209,8 +209,7 @@ class RayConnection:
         futures = [RayCall(call.envelope.key) for call in calls]
         self._futures.update((future.key, future) for future in futures)  # before one of them can end
         try:
-            request = self._keeper.submit.remote(self._session, calls, self._options)
-            missing = set(ray.get(request, timeout=self._seconds))
+            missing = set(self._request("submit", self._session, calls, self._options))
         except RayActorError:
             missing = {future.key for future in futures}
         for future in futures:
@@ -219,11 +218,16 @@ class RayConnection:
         return futures
 
     def _put(self, name: str, content: bytes) -> str:
-        ray.get(self._keeper.put.remote(name, content), timeout=self._seconds)
+        self._request("put", name, content)
         return name
 
     def _drop(self, name: str) -> None:
-        self._keeper.drop.remote(name)
+        with contextlib.suppress(Exception):  # the calls that were submitted don't need it
+            self._request("drop", name)
+
+    def _request(self, name: str, *arguments: object) -> Any:
+        """Wait for the keeper's answer, since Ray runs the requests to an actor in any order."""
+        return ray.get(getattr(self._keeper, name).remote(*arguments), timeout=self._seconds)
 
     # -- news come ---------------------------------------------------------------------------------
 
@@ -281,12 +285,12 @@ class RayConnection:
         if key not in self._told:
             return None
         self._told.discard(key)
-        told: Message | None = ray.get(self._keeper.take_told.remote(key), timeout=self._seconds)
+        told: Message | None = self._request("take_told", key)
         return told
 
     def worker_clock(self, worker: str) -> float:
         """Return the time of the cluster's clock, by which all of its workers tell times."""
-        return float(ray.get(self._keeper.now.remote(), timeout=self._seconds))
+        return float(self._request("now"))
 
     def has_failed(self, key: str, future: Any) -> bool:
         """Tell whether a call has failed: each run has a future of its own here."""
@@ -304,7 +308,7 @@ class RayConnection:
         for key in several:
             self._futures.pop(key, None)
         if self._keeper is not None and ray.is_initialized():
-            self._keeper.release.remote(several)
+            self._request("release", several)
 
     def forget(self, futures: Mapping[str, Any]) -> None:
         """Have the cluster forget calls, whatever becomes of them, so that they can be submitted again."""
@@ -312,7 +316,7 @@ class RayConnection:
 
     def take_back(self, keys: Iterable[str]) -> list[str]:
         """Have the cluster forget those calls that have not begun, and return them."""
-        taken: list[str] = ray.get(self._keeper.take_back.remote(list(keys)), timeout=self._seconds)
+        taken: list[str] = self._request("take_back", list(keys))
         for key in taken:
             self._futures.pop(key, None)
         return taken
@@ -325,7 +329,7 @@ class RayConnection:
         for key in futures:
             self._futures.pop(key, None)
         if self._keeper is not None and ray.is_initialized():
-            self._keeper.cancel.remote(list(futures))
+            self._request("cancel", list(futures))
 
 
 def _hash(content: bytes) -> str:

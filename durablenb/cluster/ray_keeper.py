@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from durablenb.cluster.kept_messages import KeptMessages
 NAMESPACE = "durablenb"
 """The namespace of the actors."""
 
-NAME = "durablenb-1-"
+NAME = "durablenb-2-"
 """The name of a hub's actor is this and the id of the hub; another number for each change of what it does."""
 
 POLL_SECONDS = 2.0
@@ -80,6 +81,10 @@ class _KeptCall:
     task: Any = None
     worker: str | None = None
     """The worker on which it has begun."""
+    taken: int = 0
+    """The number of messages that were taken."""
+    early: dict[int, Message] = field(default_factory=dict)
+    """Messages that have overtaken others, by their numbers."""
     ended: Ended | None = None
 
 
@@ -213,10 +218,15 @@ class CallKeeper:
         call.worker = worker
         return time.time(), platform.node()
 
-    async def tell(self, ticket: str, message: Message) -> None:
-        """Take a message of a call."""
+    async def tell(self, ticket: str, number: int, message: Message) -> None:
+        """Take a message of a call after those with smaller numbers: Ray runs requests in any order."""
         call = self._calls.get(message["key"])
-        if call is not None and call.ticket == ticket:
+        if call is None or call.ticket != ticket:
+            return
+        call.early[number] = message
+        while call.taken in call.early:
+            message = call.early.pop(call.taken)
+            call.taken += 1
             has_heard = self._tell(call, message)
             self._told.keep(message, with_lines=not has_heard)
 
@@ -299,8 +309,10 @@ def run(
     # All times are those of the keeper's clock, which the hub compares with its own.
     ahead, node = begun[0] - (before + time.time()) / 2, begun[1]
 
+    numbers = count()
+
     def send(message: Message) -> None:
-        keeper.tell.remote(ticket, message | {"began": message["began"] + ahead, "node": node})
+        keeper.tell.remote(ticket, next(numbers), message | {"began": message["began"] + ahead, "node": node})
 
     blobs = dict(zip(hashes, contents, strict=True))
     envelope = envelope._replace(call=blobs.pop("call", envelope.call))

@@ -4,6 +4,7 @@ The module is collected on the Pythons for which Ray has wheels: conftest.py and
 pyproject.toml have the same limit. There, a missing Ray is an error.
 """
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 import ray
 
 import durablenb as df
+from durablenb.cluster.ray_keeper import CallKeeper
 from durablenb.cluster.sent_parts import SentParts
 from tests.waiting import until
 
@@ -235,6 +237,7 @@ def test_a_call_counts_as_lost_without_heartbeats_and_runs_on_with_them(hub, tmp
 
 def test_a_hub_that_was_killed_joins_the_calls_that_still_run(cluster, tmp_path):
     path = tmp_path / "hub.duckdb"
+    of_others = set(keepers())
     program = [sys.executable, "-m", "tests.cluster.test_ray", str(path), cluster, str(tmp_path)]
     with subprocess.Popen(program, stdout=subprocess.DEVNULL) as process:
         until(lambda: len(begun(tmp_path)) == 2)
@@ -250,7 +253,41 @@ def test_a_hub_that_was_killed_joins_the_calls_that_still_run(cluster, tmp_path)
         assert sum(seconds > 0.4 for seconds in times) >= 2
         lines = Counter(line.message for line in handle.logs() if line.name == "wait_for_file")
         assert lines == {f"{word} {n}": 1 for word in ("begins", "ends") for n in range(3)}
-    until(lambda: len(keepers()) <= 1)  # the one of the other hub
+    until(lambda: set(keepers()) == of_others)
+
+
+def test_requests_that_overtake_each_other_leave_no_keeper(cluster, monkeypatch):
+    class Overtaken(CallKeeper):
+        async def release(self, keys):
+            await asyncio.sleep(0.5)  # Ray runs the requests to an actor in any order
+            await super().release(keys)
+
+    monkeypatch.setattr("durablenb.cluster.ray_connection.CallKeeper", Overtaken)
+    of_others = set(keepers())
+    with hub_with() as hub:
+        hub.add_activity(abs)
+        assert hub.run("fan", ["abs", [-1, 2]]) == [1, 2]
+    until(lambda: set(keepers()) == of_others, seconds=10)
+
+
+def test_messages_that_overtake_each_other_lose_no_line(hub):
+    def print_fast(count):
+        import time
+
+        from durablenb.cluster import calls
+
+        pause, calls.PAUSE_SECONDS = calls.PAUSE_SECONDS, 0.0002
+        for n in range(count):
+            print(n)
+            time.sleep(0.0005)
+        calls.PAUSE_SECONDS = pause
+        time.sleep(calls.RECENT_SECONDS + 0.5)  # so that the answer has none of the lines
+
+    hub.add_activity(print_fast)
+    handle = hub.start("fan", ["print_fast", [2000]])
+    handle.result(timeout=60)
+    lines = [int(line.message) for line in handle.logs() if line.name == "print_fast"]
+    assert lines == list(range(2000))
 
 
 def test_another_cluster_than_the_connected_one_is_refused(cluster):
