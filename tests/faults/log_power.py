@@ -149,7 +149,7 @@ class Recorder:
 
 
 def work(store: DuckStore, recorder: Recorder, random: Random) -> None:
-    """Events, blobs, lines, sources, purges and imports, with checkpoints in between."""
+    """Events, blobs, lines, sources, purges, reads and imports, with checkpoints in between."""
     scribe = Scribe()
 
     def write() -> None:
@@ -171,6 +171,8 @@ def work(store: DuckStore, recorder: Recorder, random: Random) -> None:
         write()
         if number % 4 == 3:
             store.purge([f"i{number - 1}"])
+        if number % 2 == 0:
+            store.query("select 1")  # waits for the tables: a slow thread applies less often
     elsewhere = Scribe()
     elsewhere.start("imported", input=text_of(b"two", is_bare=True))
     bundle = HistoryBundle(elsewhere.take(), [KeptBlob(hash_of(b"two"), "test", b"two", NOW)], [], [])
