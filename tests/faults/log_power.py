@@ -172,7 +172,7 @@ def work(store: DuckStore, recorder: Recorder, random: Random) -> None:
         if number % 4 == 3:
             store.purge([f"i{number - 1}"])
         if number % 2 == 0:
-            store.query("select 1")  # waits for the tables: a slow thread applies less often
+            store.query("select 1")  # brings the tables up to date, however slow the log's thread is
     elsewhere = Scribe()
     elsewhere.start("imported", input=text_of(b"two", is_bare=True))
     bundle = HistoryBundle(elsewhere.take(), [KeptBlob(hash_of(b"two"), "test", b"two", NOW)], [], [])
