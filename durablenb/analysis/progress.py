@@ -304,13 +304,15 @@ class StepCounter:
             tally.canceled += 1
             self._arrive(self._settled_by.pop(task_id), at)
             return
+        if kind == "EventUnsubscribed":
+            waits = self._waits[tally.name.casefold()]
+            if task_id not in waits:  # abandoned before
+                return
+            waits.remove(task_id)
         tally.over += 1
         tally.failed += _ENDS.get(kind) == "failed"
         tally.canceled += _ENDS.get(kind) == "canceled"
         tally.end(at)
-        if kind == "EventUnsubscribed":
-            for waits in self._waits.values():
-                waits[:] = [wait for wait in waits if wait != task_id]
 
 
 class ProgressCounter:

@@ -173,7 +173,8 @@ class SpanReader:
                 again = self._rewound_at
                 span = replace(span, scheduled=again, started=again, ended=again)
         if span.kind == "external event" and number in self._positions:  # abandoned, and awaited again
-            self._put(self._positions[number], replace(span, scheduled=self._scheduled_at(number)))
+            since = self._scheduled_at(number)
+            self._put(self._positions[number], replace(span, scheduled=since, started=since))
             self._wait(number, span.name.casefold(), self._positions[number])
             return
         if span.kind == "signal":
@@ -201,13 +202,32 @@ class SpanReader:
             self._open[number] = position
             insort(self._waits.setdefault(name, []), number)
 
-    def _give_back(self, number: int) -> EventRaised | None:
-        """Take back an event that a canceled wait held and the code never saw: the next wait gets it."""
-        position = self._positions.get(number)
-        if position is not None and number in self._settled_by:
-            self._open[number] = position
-            return self._settled_by.pop(number)
-        return None
+    def _reopen(self, end: EventUnsubscribed) -> EventRaised | None:
+        """Open a wait that ends now. Return its event if the code never saw it: the next wait gets it."""
+        if end.task_id in self._positions:
+            self._open[end.task_id] = self._positions[end.task_id]
+        event = self._settled_by.pop(end.task_id, None)
+        return self._moved_up(event) if event is not None and end.is_left else event
+
+    def _moved_up(self, event: EventRaised) -> EventRaised:
+        """Give an event to the wait that has the next one of its name, and so on. Return the last one.
+
+        The wait that had it was abandoned: another task had won before, so it never got an event.
+        """
+        name = event.name.casefold()
+        later = {
+            number: held
+            for number, held in self._settled_by.items()
+            if held.event_id > event.event_id and held.name.casefold() == name
+        }
+        for number, held in sorted(later.items(), key=lambda pair: pair[1].event_id):
+            span = self._spans[self._positions[number]]
+            if span is not None and span.request is not None:
+                answer = event if event.event_id > span.request.event_id else None
+                ended = max(event.timestamp, span.request.timestamp)
+                self._put(self._positions[number], replace(span, ended=ended, answer=answer))
+            self._settled_by[number], event = event, held
+        return event
 
     def _settle(self, event: Event, state: SpanState) -> None:
         given_back: EventRaised | None = None
@@ -221,14 +241,15 @@ class SpanReader:
         else:
             number = getattr(event, "task_id", -1)
         if isinstance(event, EventUnsubscribed):
-            given_back = self._give_back(number)
+            given_back = self._reopen(event)
         position = self._open.get(number)
         span = None if position is None else self._spans[position]
         if position is None or span is None:
             return
         del self._open[number]
-        if span.kind == "external event" and given_back is None:
-            self._waits[span.name.casefold()].remove(number)
+        waits = self._waits.get(span.name.casefold(), []) if span.kind == "external event" else []
+        if number in waits:
+            waits.remove(number)
         if span.kind == "lock" and state == "completed":
             self._granted[number] = position
         span = self._settled_at(span, event.timestamp) if self._forked_at else span

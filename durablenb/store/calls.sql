@@ -141,7 +141,7 @@ join (select distinct instance_id, execution_id, retry_of as call_id from timers
 -- does what an execution had not seen when it continued as new: that is raised once more in the next one, with its time.
 create or replace view external_events with (defer_binding) as
 with waits as (
-    select instance_id, execution_id, task_id, seq,
+    select instance_id, execution_id, task_id, seq, taken_up,
            if(is_over, given_up, null) as given_up, if(is_over, given_up_seq, null) as given_up_seq,
            if(is_over, if(contains(why, '"is_left"'), 'Left', 'Canceled'), null) as apart
     from (
@@ -150,7 +150,8 @@ with waits as (
             min(seq) filter (begins) as seq,
             max(seq) filter (not begins) as given_up_seq,
             max(timestamp) filter (not begins) as given_up,
-            coalesce(arg_max(attributes, seq) filter (not begins), '') as why,
+            max(timestamp) filter (begins) as taken_up,
+            arg_max(coalesce(attributes, ''), seq) filter (not begins) as why,
             max(seq) filter (not begins) > max(seq) filter (begins) as is_over
         from (
             select *, event_type = 'EventSubscribed' as begins
@@ -162,7 +163,8 @@ with waits as (
 said as (
     select
         s.instance_id, s.execution_id, s.name, lower(s.name) as key, s.task_id, s.timestamp, s.payload, s.seq,
-        s.event_type = 'EventRaised' as is_raised, u.given_up, u.given_up_seq, u.apart as over, c.seq as renewed_seq,
+        s.event_type = 'EventRaised' as is_raised, u.taken_up, u.given_up, u.given_up_seq, u.apart as over,
+        c.seq as renewed_seq,
         count(*) over same as times,
         row_number() over (same order by s.seq desc) as left_over
     from standing s
@@ -193,6 +195,7 @@ pairs as (
         apart,
         max(timestamp) filter (is_raised) as raised,
         max(timestamp) filter (not is_raised) as subscribed,
+        max(taken_up) as taken_up,
         max(given_up) as given_up,
         max(payload) filter (is_raised) as payload,
         max(seq) filter (is_raised) as raised_seq,
@@ -210,7 +213,7 @@ select
          else 'Taken' end as status,
     raised,
     subscribed,
-    case when apart is null and raised_seq is not null and seq is not null then greatest(raised, subscribed)
+    case when apart is null and raised_seq is not null and seq is not null then greatest(raised, taken_up)
          else given_up end as ended,
     try_cast(payload as json) as input,
     seq,

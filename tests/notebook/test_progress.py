@@ -10,20 +10,26 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import nbformat
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nbclient import NotebookClient
 
 import durablenb as df
-from durablenb.analysis.progress import RECENT, EndedCounter, ProgressCounter, ProgressSnapshot
+from durablenb.analysis.calls import read_calls
+from durablenb.analysis.progress import RECENT, EndedCounter, ProgressCounter, ProgressSnapshot, StepCounter
 from durablenb.analysis.sql import journal_connection
 from durablenb.notebook.still import progress
 from durablenb.notebook.still.progress import Pipe, ProgressDisplay, Terminal, progress_line, screen
 from tests.notebook.hostile import harmless, hostile
 from tests.notebook.reading import Page, bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import SCENES, Stage, stage
+from tests.properties.drivers import ByHand
+from tests.properties.programs import programs
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +72,26 @@ def test_calls_of_a_name_are_counted_together() -> None:
 )
 def test_a_call_is_counted_once_however_often_it_was_tried(name: str, counted: list[Any]) -> None:
     assert steps(standing(scene(name))) == counted
+
+
+@settings(max_examples=60)
+@given(
+    program=programs, seed=st.integers(0, 2**32), stop=st.floats(0, 1), cancels=st.sampled_from((0, 0, 30))
+)
+def test_the_calls_of_any_history_are_counted(program: Any, seed: int, stop: float, cancels: int) -> None:
+    events = ByHand(program, Random(seed), cancels=cancels).run().history
+    events = events[: 1 + int(stop * len(events))]
+    counter = StepCounter("one")
+    for event in events:
+        counter.read(event)
+    counted: dict[str, list[int]] = {}
+    for call in read_calls(events):
+        has_failed, is_canceled = call.state in ("failed", "retrying"), call.state == "canceled"
+        is_over = call.state == "completed" or has_failed or is_canceled
+        numbers = counted.setdefault(call.name, [0, 0, 0, 0])
+        numbers[:] = map(sum, zip(numbers, (is_over, 1, has_failed, is_canceled), strict=True))
+    shown = counter.snapshot(events[-1].timestamp)
+    assert steps(shown) == [(name, *numbers) for name, numbers in counted.items()]
 
 
 def test_entities_are_counted_by_their_operations() -> None:

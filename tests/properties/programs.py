@@ -12,10 +12,15 @@ A program is a list of steps, awaited one after another. A step is a tree of tas
     ["any", steps]   the first of them
     ["first", steps] the first of them, and the others are cancelled
     ["stop", n]      an activity that is cancelled at once
+    ["leave", name]  a wait for an external event that loses against a timer, and is kept
+    ["again", n]     one of the kept waits, awaited again
+    ["drop", n]      one of them, cancelled
 
+The last two stand at the top only: what is cancelled in one place must not be awaited in another.
 A program that is canceled calls an activity, and goes on with the next step; the third time it ends.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -43,9 +48,14 @@ def _grown(inner: st.SearchStrategy[Any], joints: tuple[str, ...]) -> st.SearchS
     )
 
 
-def _programs(joints: tuple[str, ...]) -> st.SearchStrategy[Any]:
-    step = st.recursive(_leaves, lambda inner: _grown(inner, joints), max_leaves=6)
-    return st.lists(step, max_size=4).map(_plain)
+def _programs(
+    joints: tuple[str, ...],
+    leaves: st.SearchStrategy[Any] = _leaves,
+    on_top: st.SearchStrategy[Any] | None = None,
+) -> st.SearchStrategy[Any]:
+    step = st.recursive(leaves, lambda inner: _grown(inner, joints), max_leaves=6)
+    steps = step if on_top is None else st.one_of(step, step, on_top)
+    return st.lists(steps, max_size=4 if on_top is None else 6).map(_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -53,7 +63,10 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-programs = _programs(("all", "any", "first"))
+_left = st.tuples(st.just("leave"), st.sampled_from(EVENTS))
+_kept = st.tuples(st.sampled_from(("again", "drop")), _small)
+
+programs = _programs(("all", "any", "first"), st.one_of(_leaves, _left), st.one_of(_left, _kept))
 """Any program."""
 
 tame_programs = _programs(("all",))
@@ -67,12 +80,12 @@ _RETRY = RetryOptions(1_000, 3, backoff_coefficient=2.0)
 
 def program(context, cut=None):
     """Does what its input says; with a `cut`, code was written for that many steps as yet."""
-    results = []
+    results, kept = [], []
     for number, step in enumerate(context.get_input()):
         if number == cut:
             yield ...
         context.set_custom_status(len(results))
-        task = task_of(context, step)
+        task = task_of(context, step, kept)
         try:
             results.append(outcome_of(step, task, (yield task)))
         except OrchestrationCanceledError:
@@ -85,10 +98,10 @@ def program(context, cut=None):
 
 
 async def program_as_coroutine(context):
-    results = []
+    results, kept = [], []
     for step in context.get_input():
         context.set_custom_status(len(results))
-        task = task_of(context, step)
+        task = task_of(context, step, kept)
         try:
             results.append(outcome_of(step, task, await task))
         except OrchestrationCanceledError:
@@ -100,8 +113,16 @@ async def program_as_coroutine(context):
     return results
 
 
-def task_of(context, step):
+def task_of(context, step, kept):
     kind, given = step
+    if kind in ("again", "drop"):
+        open_ = [wait for wait in kept if not wait.is_cancelled]
+        wait = open_[given % len(open_)] if open_ else context.create_timer(context.current_utc_datetime)
+        if kind == "again":
+            return wait
+        with suppress(ValueError):  # the code has its event already
+            wait.cancel()
+        return context.create_timer(context.current_utc_datetime)
     if kind == "call":
         return context.call_activity("call", given)
     if kind == "fail":
@@ -110,6 +131,9 @@ def task_of(context, step):
         return context.call_activity_with_retry("retry", _RETRY, given)
     if kind == "timer":
         return context.create_timer(context.current_utc_datetime + timedelta(seconds=given))
+    if kind == "leave":
+        kept.append(context.wait_for_external_event(given))
+        return context.task_any([context.create_timer(context.current_utc_datetime), kept[-1]])
     if kind == "wait":
         return context.wait_for_external_event(given)
     if kind == "child":
@@ -118,7 +142,7 @@ def task_of(context, step):
         task = context.call_activity("call", given, timeout=given + 1)
         task.cancel()
         return task
-    tasks = [task_of(context, one) for one in given]
+    tasks = [task_of(context, one, kept) for one in given]
     if kind == "all":
         return context.task_all(tasks)
     return context.task_any(tasks, cancel_losers=kind == "first")
@@ -127,7 +151,7 @@ def task_of(context, step):
 def outcome_of(step, task, result):
     """A result that JSON can hold: the place of the winner, where there was a race."""
     kind, given = step
-    if kind in ("any", "first"):
+    if kind in ("any", "first", "leave"):
         return task.children.index(result)
     if kind == "all":
         return [outcome_of(*parts) for parts in zip(given, task.children, result, strict=True)]
@@ -162,7 +186,7 @@ def _expected(step: list[Any]) -> Any:
         return expected(given)
     if kind == "call":
         return given + 1
-    return {"any": 0, "first": 0, "timer": None}.get(kind, given)
+    return {"any": 0, "first": 0, "leave": 0, "timer": None}.get(kind, given)
 
 
 def call(n: int) -> int:

@@ -6,7 +6,9 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis.calls import read_calls
+from durablenb.analysis.timeline import read_spans
 from durablenb.analysis.waits import find_waits
+from durablenb.model.events import EventUnsubscribed
 from tests.traps.corpus import after, waits
 from tests.traps.lab import counted
 
@@ -344,6 +346,76 @@ def test_row_05_a_wait_that_nothing_awaits_is_shown_as_such(lab):
         "canceled",
         "completed",
     ]
+
+
+def test_row_05_a_wait_that_lost_and_was_then_cancelled_is_shown_as_cancelled(lab):
+    def tidy(context):
+        event = context.wait_for_external_event("item")
+        yield context.task_any([event, after(context, hours=1)])
+        yield after(context, hours=1)
+        event.cancel()
+        yield after(context, hours=1)
+
+    handle = lab.start(tidy)
+    lab.advance(hours=1)
+    lab.advance(hours=1)
+    events = handle.history()
+    assert [wait.name for wait in find_waits(events, read_calls(events))] == ["timer"]
+    (span,) = (span for span in read_spans(events) if span.name == "item")
+    assert (span.state, span.ended - span.scheduled) == ("canceled", timedelta(hours=2))
+    ended = "select status, ended - subscribed, ended_seq from external_events where instance_id = ?"
+    (cancel,) = (event for event in events if isinstance(event, EventUnsubscribed) and not event.is_left)
+    place = "select seq from history where instance_id = ? and event_id = ?"
+    ((seq,),) = lab.hub.sql(place, [handle.id, cancel.event_id]).fetchall()
+    assert lab.hub.sql(ended, [handle.id]).fetchall() == [("Canceled", timedelta(hours=2), seq)]
+    step = next(step for step in handle.progress()._shown().steps if step.name == "item")
+    assert (step.over, step.total, step.canceled) == (1, 1, 1)
+
+
+def test_row_05_events_that_a_wait_that_lost_did_not_get_are_shown_with_the_waits_that_got_them(lab):
+    def nested(context):
+        lost = context.task_any([context.wait_for_external_event("item"), after(context, hours=1)])
+        taken = context.wait_for_external_event("item")
+        yield context.task_all([lost, taken, after(context, hours=2)])
+        yield after(context, hours=1)
+        return taken.result
+
+    handle = lab.start(nested)
+    lab.advance(hours=1)
+    handle.raise_event("item", "one")
+    lab.advance(minutes=30)
+    handle.raise_event("item", "two")
+    lab.advance(minutes=30)
+    lost, taken = (span for span in read_spans(handle.history()) if span.name == "item")
+    assert (lost.state, lost.answer.is_left) == ("canceled", True)
+    assert (taken.answer.input, taken.ended - taken.scheduled) == ('"one"', timedelta(hours=1))
+    rows = "select status, input ->> '$', ended - subscribed from external_events where instance_id = ?"
+    assert sorted(lab.hub.sql(rows, [handle.id]).fetchall(), key=str) == [
+        ("Buffered", "two", None),
+        ("Left", None, timedelta(hours=2)),
+        ("Taken", "one", timedelta(hours=1)),
+    ]
+    lab.advance(hours=1)
+    assert handle.result(10) == "one"
+
+
+def test_row_05_a_wait_that_is_taken_up_again_has_lasted_from_its_beginning(lab):
+    def coming_back(context):
+        event = context.wait_for_external_event("item")
+        yield context.task_any([event, after(context, hours=1)])
+        yield after(context, hours=2)
+        return (yield event)
+
+    handle = lab.start(coming_back)
+    lab.advance(minutes=90)
+    handle.raise_event("item", "early")
+    lab.advance(hours=2)
+    assert handle.result(10) == "early"
+    (span,) = (span for span in read_spans(handle.history()) if span.name == "item")
+    times = (span.started - span.scheduled, span.ended - span.scheduled)
+    assert times == (timedelta(0), timedelta(hours=3.5))  # the clock came so far when the code got the event
+    asked = "select status, ended - subscribed from external_events where instance_id = ?"
+    assert lab.hub.sql(asked, [handle.id]).fetchall() == [("Taken", timedelta(hours=3.5))]
 
 
 def test_row_05_an_execution_keeps_the_rule_that_it_began_with(disk, monkeypatch):
