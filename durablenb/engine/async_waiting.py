@@ -49,7 +49,7 @@ async def await_outcome(engine: Engine, instance_id: str, timeout: float | None)
     promise = await outcome_promise_async(engine, instance_id)
     if promise is None:
         return None
-    with waiting(engine):
+    with waiting(engine, promise.done):
         if not promise.done():
             try:
                 async with asyncio.timeout(timeout) as limit:

@@ -11,7 +11,7 @@ another thread would take as long as an episode.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import datetime
 from functools import partial
@@ -99,8 +99,8 @@ class EngineLoop:
         )
         self.address: Address | None = None
         """The address at which the hub is served; None if it isn't."""
-        self.waiters: set[object] = set()
-        """A token for each thread that waits for an instance, so that a virtual clock may jump."""
+        self.waiters: set[Callable[[], bool]] = set()
+        """For each thread in a wait for an instance, a function that returns True until the wait can end."""
         self._inbox = Inbox()
         self._pace = BacklogPace()
         self._lock = locks.RLock()
@@ -276,7 +276,7 @@ class EngineLoop:
             finally:
                 self.committer.expect_leader(False)
             if self.waiters:
-                self.jump()
+                self.jump_for_waiters()
 
     def step(self) -> str | None:
         """Do one unit of work in the caller's thread; return what it was, None if nothing can be done."""
@@ -330,6 +330,11 @@ class EngineLoop:
         with self._lock:
             due = self._state.timers.next_due()
             return due is not None and self.is_idle and self.clock.jump_to(due)
+
+    def jump_for_waiters(self) -> bool:
+        """Jump if a thread still waits; one that has not yet seen that its wait is over does not."""
+        with self._lock:  # all is idle only after each wait can end for which an instance has done enough
+            return self.is_idle and any(is_waiting() for is_waiting in list(self.waiters)) and self.jump()
 
     @property
     def is_idle(self) -> bool:

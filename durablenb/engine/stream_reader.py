@@ -37,13 +37,14 @@ class StreamReader(TextStream):
         self._deadline = None if timeout is None else locks.monotonic() + timeout
         self._pieces = engine.streams.open(instance_id)
         self._is_watched = False
+        self._promise: Future[InstanceOutcome] | None = None
         self._close = finalize(self, engine.streams.close, instance_id, self._pieces)
         self._close.atexit = False
 
     def __next__(self) -> StreamPiece:
         if self._close.alive and not self._is_watched:
             self._watch(outcome_promise(self._engine, self._id))
-        with waiting(self._engine):
+        with waiting(self._engine, self._is_over):
             while self._close.alive:
                 try:
                     piece = next_item(
@@ -70,7 +71,7 @@ class StreamReader(TextStream):
             return found
         if self._close.alive and not self._is_watched:
             self._watch(await outcome_promise_async(self._engine, self._id))
-        with waiting(self._engine):
+        with waiting(self._engine, self._is_over):
             while self._close.alive:
                 await self._wait_async()
                 piece = self._pieces.queue.get()
@@ -104,6 +105,9 @@ class StreamReader(TextStream):
     def close(self) -> None:
         """Read no more pieces."""
         self._close()
+
+    def _is_over(self) -> bool:
+        return not self._pieces.queue.empty() or (self._promise is not None and self._promise.done())
 
     def _watch(self, promise: Future[InstanceOutcome] | None) -> None:
         self._is_watched = True

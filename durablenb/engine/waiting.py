@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from concurrent.futures import Future
 from copy import copy
 from functools import partial
@@ -50,7 +50,7 @@ def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) ->
         return None
     if not promise.done():
         seconds_left(instance_id, deadline, timeout)  # a timeout of zero must not advance a virtual clock
-    with waiting(engine):
+    with waiting(engine, promise.done):
         while not promise.done():
             seconds = seconds_left(instance_id, deadline, timeout)
             _wait_a_while(engine, instance_id, promise, seconds)
@@ -81,6 +81,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
     deadline = None if timeout is None else locks.monotonic() + timeout
     pending = dict.fromkeys(instance_ids)
     ended: locks.Queue[str] = locks.Queue()
+    noted: list[str] = []
     not_open = []
     for instance_id in pending:
         promise: Future[InstanceOutcome] | None = engine.completions.watch(instance_id)
@@ -89,22 +90,33 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
         if promise is None:
             not_open.append(instance_id)
         else:
-            promise.add_done_callback(partial(_note_end, ended, instance_id))
+            promise.add_done_callback(partial(_note_end, noted, ended, instance_id))
     if not_open:
         _wait_for_ends(engine, not_open)
     for instance_id in not_open:
-        ended.put(instance_id)
-    with waiting(engine):
-        while pending:
-            first = next(iter(pending))
-            try:
-                instance_id = next_item(ended, engine, first, deadline, timeout)
-            except Empty:
-                if all(_is_blocked(engine, instance_id) for instance_id in pending):
-                    check_not_blocked(engine, first)
-                continue
-            del pending[instance_id]
-            yield instance_id
+        _note_end(noted, ended, instance_id)
+    for taken in range(len(pending)):
+        # Not while the caller works on what it got, nor once an end is there that this thread has not seen.
+        with waiting(engine, partial(_is_longer, noted, taken)):
+            instance_id = _next_end(ended, engine, pending, deadline, timeout)
+        del pending[instance_id]
+        yield instance_id
+
+
+def _next_end(
+    ended: locks.Queue[str],
+    engine: Engine,
+    pending: dict[str, None],
+    deadline: float | None,
+    timeout: float | None,
+) -> str:
+    first = next(iter(pending))
+    while True:
+        try:
+            return next_item(ended, engine, first, deadline, timeout)
+        except Empty:
+            if all(_is_blocked(engine, instance_id) for instance_id in pending):
+                check_not_blocked(engine, first)
 
 
 def next_item(
@@ -120,7 +132,7 @@ def next_item(
     while queue.empty() and not engine.is_threaded:
         seconds = seconds_left(instance_id, deadline, timeout)
         if engine.step() is None and queue.empty():  # all that has ended is on disk
-            _rest(engine, instance_id, seconds)
+            _rest(engine, instance_id, lambda: not queue.empty(), seconds)
     return queue.get(timeout=seconds_left(instance_id, deadline, timeout))
 
 
@@ -140,7 +152,12 @@ def _wait_for_ends(engine: Engine, instance_ids: Sequence[str]) -> None:
             raise
 
 
-def _note_end(ended: locks.Queue[str], instance_id: str, _: object) -> None:
+def _is_longer(items: Sized, than: int) -> bool:
+    return len(items) > than
+
+
+def _note_end(noted: list[str], ended: locks.Queue[str], instance_id: str, _: object = None) -> None:
+    noted.append(instance_id)
     ended.put(instance_id)
 
 
@@ -192,16 +209,19 @@ def known_promise(engine: Engine, instance_id: str) -> Future[InstanceOutcome] |
 
 
 @contextlib.contextmanager
-def waiting(engine: Engine) -> Iterator[None]:
-    """Tell the engine that a thread waits, so that a virtual clock may jump."""
-    waiter = object()
+def waiting(engine: Engine, is_over: Callable[[], bool]) -> Iterator[None]:
+    """Tell the engine that a thread waits, so that a virtual clock may jump until `is_over` returns True."""
+
+    def is_waiting() -> bool:
+        return not is_over()
+
     try:
-        engine.waiters.add(waiter)  # in the block: an interrupt may come as soon as this is done
+        engine.waiters.add(is_waiting)  # in the block: an interrupt may come as soon as this is done
         if engine.clock.jumps:
             engine.post(Wake())
         yield
     finally:
-        engine.waiters.discard(waiter)
+        engine.waiters.discard(is_waiting)
 
 
 def seconds_left(instance_id: str, deadline: float | None, timeout: float | None) -> float:
@@ -226,14 +246,14 @@ def _wait_a_while(engine: Engine, instance_id: str, promise: Future[Any], second
         except TimeoutError:
             check_not_blocked(engine, instance_id)
     elif engine.step() is None and not promise.done():
-        _rest(engine, instance_id, seconds)
+        _rest(engine, instance_id, promise.done, seconds)
     else:
         engine.settle(instance_id)  # at once, so that each wait ends after the same steps
 
 
-def _rest(engine: Engine, instance_id: str, seconds: float) -> None:
+def _rest(engine: Engine, instance_id: str, is_over: Callable[[], bool], seconds: float) -> None:
     """Wait for a message or a deadline, in the thread that does the work; raise if there will be none."""
-    if engine.is_idle and not engine.jump():
+    if engine.is_idle and not engine.jump_for_waiters() and not is_over():
         check_not_blocked(engine, instance_id)
         if not engine.can_continue:
             raise WaitTimeoutError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import durablenb as df
+from durablenb.engine.messages import Wake
+from tests.waiting import until
 
 
 def _sleeper(hub: df.TaskHub):
@@ -96,6 +99,80 @@ def test_a_clock_that_is_set_back_fires_no_timer_early_and_none_twice():
         assert handle.result() == 72
         fired = [event for event in handle.history() if type(event).__name__ == "TimerFired"]
         assert len(fired) == 1
+
+
+class HeldSet(set):
+    """Removes a member only when it may, as if the thread that does so were slow."""
+
+    def __init__(self):
+        super().__init__()
+        self.may_remove = threading.Event()
+
+    def discard(self, member):
+        assert self.may_remove.wait(20)
+        super().discard(member)
+
+
+@pytest.fixture
+def hub():
+    with df.TaskHub(":memory:", clock=df.VirtualClock()) as hub:
+
+        @hub.orchestrator
+        def go(context):
+            return (yield context.wait_for_external_event("go"))
+
+        @hub.orchestrator
+        def sleep(context):
+            yield context.create_timer(context.current_utc_datetime + timedelta(hours=context.get_input()))
+
+        yield hub
+
+
+def _turn(hub: df.TaskHub) -> None:
+    """Return after a turn of the engine."""
+    hub._engine.post(Wake())
+    until(lambda: hub._engine.is_idle)
+
+
+async def _awaited(handle: df.Handle) -> object:
+    return await handle
+
+
+WAITS = {
+    "result": lambda handles: handles[0].result(),
+    "as_completed": lambda handles: next(handles.as_completed()),
+    "await": lambda handles: asyncio.run(_awaited(handles[0])),
+    "stream": lambda handles: list(handles[0].stream()),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_the_clock_stands_once_the_awaited_result_is_there(hub, wait):
+    hub._engine.waiters = waiters = HeldSet()
+    began = hub.clock.now()
+    far = hub.start("sleep", 72)
+    others = hub.map("go", [None])
+    thread = threading.Thread(target=WAITS[wait], args=[others])
+    others[0].raise_event("go", 1)
+    until(lambda: others[0].status().runtime_status == "Completed")
+    thread.start()
+    until(lambda: waiters)
+    _turn(hub)  # the thread has not ended its wait
+    assert hub.clock.now() == began
+    assert far.status().runtime_status == "Running"
+    waiters.may_remove.set()
+    thread.join(20)
+
+
+def test_the_clock_stands_while_a_program_works_on_what_has_ended(hub):
+    began = hub.clock.now()
+    sleepers = hub.map("sleep", [1, 72])
+    ended = sleepers.as_completed()
+    assert next(ended) == sleepers[0]
+    _turn(hub)
+    assert hub.clock.now() == began + timedelta(hours=1)
+    assert next(ended) == sleepers[1]
+    assert hub.clock.now() == began + timedelta(hours=72)
 
 
 def test_two_runs_on_virtual_clocks_have_the_same_ids_and_times():

@@ -190,7 +190,7 @@ class Simulation:
         if scenario.is_prompt:
             self._make_prompt(self.engine.committer)
         if scenario.has_waiter:
-            self.engine.waiters.add("somebody")
+            self.engine.waiters.add(lambda: True)
 
     def _make_prompt(self, committer: Committer) -> None:
         """Lets the committer, a thread of its own in real life, write some batches as they come."""
