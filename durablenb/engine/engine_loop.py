@@ -332,8 +332,8 @@ class EngineLoop:
             return due is not None and self.is_idle and self.clock.jump_to(due)
 
     def jump_for_waiters(self) -> bool:
-        """Jump if a thread still waits; one that has not yet seen that its wait is over does not."""
-        with self._lock:  # all is idle only after each wait can end for which an instance has done enough
+        """Jump if a wait is not over; a thread may not have seen yet that its wait is."""
+        with self._lock:  # a promise is kept before its commit counts: once all is idle, no wait is missed
             return self.is_idle and any(is_waiting() for is_waiting in list(self.waiters)) and self.jump()
 
     @property

@@ -96,7 +96,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
     for instance_id in not_open:
         _note_end(noted, ended, instance_id)
     for taken in range(len(pending)):
-        # Not while the caller works on what it got, nor once an end is there that this thread has not seen.
+        # A clock must not jump while the caller works on what it got, nor once the next end is noted.
         with waiting(engine, partial(_is_longer, noted, taken)):
             instance_id = _next_end(ended, engine, pending, deadline, timeout)
         del pending[instance_id]

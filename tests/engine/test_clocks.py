@@ -162,6 +162,7 @@ def test_the_clock_stands_once_the_awaited_result_is_there(hub, wait):
     assert far.status().runtime_status == "Running"
     waiters.may_remove.set()
     thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_the_clock_stands_while_a_program_works_on_what_has_ended(hub):
