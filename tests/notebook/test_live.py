@@ -464,6 +464,27 @@ def test_a_view_that_is_on_no_page_any_more_is_drawn_no_more_until_it_is_on_one(
     assert not view.is_frozen
 
 
+def test_a_page_may_be_reported_gone_before_it_is_reported_here() -> None:
+    made = stage()
+    view = SCENES["waiting"](made).watch()
+    tell(view, "here", page="a")
+    tell(view, "gone", page="b")  # in a subshell, while a cell keeps the report that came before it waiting
+    assert view in refresh_loop
+    tell(view, "here", page="b")
+    tell(view, "gone", page="a")
+    assert view not in refresh_loop
+
+
+def test_a_page_may_go_and_come_back() -> None:
+    made = stage()
+    view = SCENES["waiting"](made).watch()
+    for what in ("here", "here", "gone"):  # the browser showed it again; the reports were swapped
+        tell(view, what, page="a")
+    assert view in refresh_loop
+    tell(view, "gone", page="a")
+    assert view not in refresh_loop
+
+
 def test_a_view_that_comes_back_when_all_is_over_becomes_the_still_picture() -> None:
     handle, view, ticks = timed()
     tell(view, "here", page="a")

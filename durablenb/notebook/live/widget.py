@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -96,7 +97,7 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
         self._trouble = ""
         self.has_news = False
         """True if something was written since the still picture was refreshed; passing time doesn't count."""
-        self._pages: set[str] = set()
+        self._pages: Counter[str] = Counter()
         super().__init__(regions=list(self.REGIONS), tabs=list(self.TABS), help=self.KEYS, **traits)
         if self.TABS and not self.tab:
             self.tab = self.TABS[0]
@@ -251,14 +252,20 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
 
     def do_here(self, page: Any = "", **_: Any) -> None:
         """Start drawing: the view is on a page."""
-        if not self._pages:
-            refresh_loop.add(self)
-        self._pages.add(str(page))
+        self._count_page(str(page), 1)
 
     def do_gone(self, page: Any = "", **_: Any) -> None:
         """Stop drawing if no page has the view any more, for example because its cell was rerun."""
-        self._pages.discard(str(page))
-        if not self._pages:
+        self._count_page(str(page), -1)
+
+    def _count_page(self, page: str, change: int) -> None:
+        """Count a page that got or lost the view: Jupyter's subshells may swap the two reports."""
+        self._pages[page] += change
+        if not self._pages[page]:
+            del self._pages[page]
+        if any(count > 0 for count in self._pages.values()):
+            refresh_loop.add(self)
+        else:
             refresh_loop.drop(self)
 
     def do_width(self, pixels: Any = WIDTH, **_: Any) -> None:
