@@ -355,11 +355,13 @@ class EngineLoop:
 
     @property
     def can_continue(self) -> bool:
-        """True if something will happen when a running activity ends or time passes."""
+        """True if something can happen now, when a running activity ends or when time passes."""
         with self._lock:
             due = self._state.timers.next_due()
-            return self._state.dispatcher.is_running or (
-                due is not None and self.clock.seconds_until(due) is not None
+            return (
+                not self.is_idle
+                or self._state.dispatcher.is_running
+                or (due is not None and (self.clock.jumps or self.clock.seconds_until(due) is not None))
             )
 
     def rest(self, longest: float) -> None:

@@ -19,7 +19,9 @@ from concurrent.futures import Future
 from concurrent.futures._base import PENDING
 from operator import attrgetter
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
 
 Lock = threading.Lock
 RLock = threading.RLock
@@ -129,6 +131,38 @@ class Event(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self._cond = Condition()
+
+
+class PeekableQueue(Generic[T]):
+    """A queue for one reader, in which an item stays until the wait for it is over.
+
+    Any thread may then see that the reader has something to do, also before the reader does.
+    """
+
+    def __init__(self) -> None:
+        self._items: deque[T] = deque()
+        self._arrived = Event()
+
+    def put(self, item: T) -> None:
+        """Add an item; from any thread."""
+        self._items.append(item)
+        self._arrived.set()
+
+    def empty(self) -> bool:
+        """Return whether no item is there; from any thread."""
+        return not self._items
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for an item, at most `timeout` seconds; return whether one is there."""
+        if self.empty():
+            self._arrived.clear()
+            if self.empty():  # checked after `clear`, so that no item's `set` gets lost
+                self._arrived.wait(timeout)
+        return not self.empty()
+
+    def get(self) -> T:
+        """Take the first item, which must be there."""
+        return self._items.popleft()
 
 
 class Promise(Future[Any]):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import Future
-from queue import Empty
 from weakref import finalize
 
 from durablenb.engine import locks
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import InstanceOutcome
-from durablenb.engine.waiting import check_not_blocked, next_item, outcome_promise, seconds_left, waiting
+from durablenb.engine.waiting import check_not_blocked, outcome_promise, seconds_left, wait_for_item, waiting
 from durablenb.model.activities import StreamPiece, TextStream
 
 
@@ -44,18 +43,17 @@ class StreamReader(TextStream):
     def __next__(self) -> StreamPiece:
         if self._close.alive and not self._is_watched:
             self._watch(outcome_promise(self._engine, self._id))
-        with waiting(self._engine, self._is_over):
-            while self._close.alive:
-                try:
-                    piece = next_item(
-                        self._pieces.queue, self._engine, self._id, self._deadline, self._timeout
-                    )
-                except Empty:
-                    check_not_blocked(self._engine, self._id)
-                    continue
-                if piece is not None:
-                    return piece
-                self._end()
+        pieces = self._pieces.queue
+        while self._close.alive:
+            with waiting(self._engine, self._has_piece):
+                is_there = wait_for_item(pieces, self._engine, self._id, self._deadline, self._timeout)
+            if not is_there:
+                check_not_blocked(self._engine, self._id)
+                continue
+            piece = pieces.get()
+            if piece is not None:
+                return piece
+            self._end()
         raise StopIteration
 
     async def __anext__(self) -> StreamPiece:
@@ -71,13 +69,13 @@ class StreamReader(TextStream):
             return found
         if self._close.alive and not self._is_watched:
             self._watch(await outcome_promise_async(self._engine, self._id))
-        with waiting(self._engine, self._is_over):
-            while self._close.alive:
+        while self._close.alive:
+            with waiting(self._engine, self._has_piece):
                 await self._wait_async()
-                piece = self._pieces.queue.get()
-                if piece is not None:
-                    return piece
-                self._end()
+            piece = self._pieces.queue.get()
+            if piece is not None:
+                return piece
+            self._end()
         raise StopAsyncIteration
 
     async def _wait_async(self) -> None:
@@ -106,8 +104,8 @@ class StreamReader(TextStream):
         """Read no more pieces."""
         self._close()
 
-    def _is_over(self) -> bool:
-        return not self._pieces.queue.empty() or (self._promise is not None and self._promise.done())
+    def _has_piece(self) -> bool:
+        return not self._pieces.queue.empty()
 
     def _watch(self, promise: Future[InstanceOutcome] | None) -> None:
         self._is_watched = True

@@ -16,7 +16,7 @@ class Pieces:
     """The pieces for one reader."""
 
     def __init__(self) -> None:
-        self.queue: locks.Queue[StreamPiece | None] = locks.Queue()
+        self.queue: locks.PeekableQueue[StreamPiece | None] = locks.PeekableQueue()
         """The pieces; None comes last."""
         self._on_arrival: Callable[[], None] | None = None
 

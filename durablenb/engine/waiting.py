@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from copy import copy
 from functools import partial
-from queue import Empty
-from typing import Any, TypeVar
+from typing import Any
 
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.engine import locks
@@ -16,8 +15,6 @@ from durablenb.engine.engine import Engine
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.messages import Wake, Watch
 from durablenb.model.errors import StoreError, WaitTimeoutError
-
-T = TypeVar("T")
 
 CHECK_SECONDS = 0.2
 """Seconds between two checks whether the wait can still end; an interrupt ends it at once."""
@@ -80,8 +77,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
     """
     deadline = None if timeout is None else locks.monotonic() + timeout
     pending = dict.fromkeys(instance_ids)
-    ended: locks.Queue[str] = locks.Queue()
-    noted: list[str] = []
+    ended: locks.PeekableQueue[str] = locks.PeekableQueue()
     not_open = []
     for instance_id in pending:
         promise: Future[InstanceOutcome] | None = engine.completions.watch(instance_id)
@@ -90,50 +86,52 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
         if promise is None:
             not_open.append(instance_id)
         else:
-            promise.add_done_callback(partial(_note_end, noted, ended, instance_id))
+            promise.add_done_callback(partial(_put, ended, instance_id))
     if not_open:
         _wait_for_ends(engine, not_open)
     for instance_id in not_open:
-        _note_end(noted, ended, instance_id)
-    for taken in range(len(pending)):
-        # A clock must not jump while the caller works on what it got, nor once the next end is noted.
-        with waiting(engine, partial(_is_longer, noted, taken)):
-            instance_id = _next_end(ended, engine, pending, deadline, timeout)
+        ended.put(instance_id)
+    while pending:
+        # A clock must not jump while the caller works on what it got, nor once the next end is there.
+        with waiting(engine, lambda: not ended.empty()):
+            _wait_for_next(ended, engine, pending, deadline, timeout)
+        instance_id = ended.get()
         del pending[instance_id]
         yield instance_id
 
 
-def _next_end(
-    ended: locks.Queue[str],
+def _wait_for_next(
+    ended: locks.PeekableQueue[str],
     engine: Engine,
     pending: dict[str, None],
     deadline: float | None,
     timeout: float | None,
-) -> str:
+) -> None:
     first = next(iter(pending))
-    while True:
-        try:
-            return next_item(ended, engine, first, deadline, timeout)
-        except Empty:
-            if all(_is_blocked(engine, instance_id) for instance_id in pending):
-                check_not_blocked(engine, first)
+    while not wait_for_item(ended, engine, first, deadline, timeout):
+        if all(_is_blocked(engine, instance_id) for instance_id in pending):
+            check_not_blocked(engine, first)
 
 
-def next_item(
-    queue: locks.Queue[T], engine: Engine, instance_id: str, deadline: float | None, timeout: float | None
-) -> T:
-    """Return the next item of a queue, for which the engine's work is done here if it has no thread.
+def wait_for_item(
+    queue: locks.PeekableQueue[Any],
+    engine: Engine,
+    instance_id: str,
+    deadline: float | None,
+    timeout: float | None,
+) -> bool:
+    """Wait a while until a queue has an item, and return whether it has.
 
-    Raises
-    ------
-    Empty
-        If there was none for a while.
+    The engine's work is done here if it has no thread.
     """
-    while queue.empty() and not engine.is_threaded:
+    while True:
         seconds = seconds_left(instance_id, deadline, timeout)
+        if engine.is_threaded:
+            return queue.wait(seconds)
+        if not queue.empty():
+            return True
         if engine.step() is None and queue.empty():  # all that has ended is on disk
             _rest(engine, instance_id, lambda: not queue.empty(), seconds)
-    return queue.get(timeout=seconds_left(instance_id, deadline, timeout))
 
 
 def _wait_for_ends(engine: Engine, instance_ids: Sequence[str]) -> None:
@@ -152,12 +150,7 @@ def _wait_for_ends(engine: Engine, instance_ids: Sequence[str]) -> None:
             raise
 
 
-def _is_longer(items: Sized, than: int) -> bool:
-    return len(items) > than
-
-
-def _note_end(noted: list[str], ended: locks.Queue[str], instance_id: str, _: object = None) -> None:
-    noted.append(instance_id)
+def _put(ended: locks.PeekableQueue[str], instance_id: str, _: object) -> None:
     ended.put(instance_id)
 
 
@@ -176,7 +169,7 @@ def step(engine: Engine) -> str | None:
             return done
         if not engine.is_idle:
             engine.rest(CHECK_SECONDS)
-        elif not engine.jump():
+        elif not engine.jump() and engine.is_idle:  # another thread may have sent a message
             return None
 
 
@@ -255,7 +248,7 @@ def _rest(engine: Engine, instance_id: str, is_over: Callable[[], bool], seconds
     """Wait for a message or a deadline, in the thread that does the work; raise if there will be none."""
     if engine.is_idle and not engine.jump_for_waiters() and not is_over():
         check_not_blocked(engine, instance_id)
-        if not engine.can_continue:
+        if not engine.can_continue and not is_over():
             raise WaitTimeoutError(
                 f"{instance_id} waits, and nothing is left to happen: no activity runs and no "
                 "timer is set. Raise the event it waits for, or resume it, then wait again."

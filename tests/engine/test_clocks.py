@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
 
@@ -106,9 +108,10 @@ class HeldSet(set):
 
     def __init__(self):
         super().__init__()
-        self.may_remove = threading.Event()
+        self.is_asked, self.may_remove = threading.Event(), threading.Event()
 
     def discard(self, member):
+        self.is_asked.set()
         assert self.may_remove.wait(20)
         super().discard(member)
 
@@ -174,6 +177,78 @@ def test_the_clock_stands_while_a_program_works_on_what_has_ended(hub):
     assert hub.clock.now() == began + timedelta(hours=1)
     assert next(ended) == sleepers[1]
     assert hub.clock.now() == began + timedelta(hours=72)
+
+
+def test_the_clock_stands_while_a_streamed_piece_is_taken(hub):
+    hub._engine.waiters = waiters = HeldSet()
+    began, is_read = hub.clock.now(), threading.Event()
+
+    @hub.activity
+    def talk():
+        assert is_read.wait(20)
+        df.current_activity().stream("a")
+
+    @hub.orchestrator
+    def speak(context):
+        yield context.call_activity(talk)
+        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+
+    pieces = hub.start(speak).stream()
+    is_read.set()
+    thread = threading.Thread(target=next, args=[pieces])
+    thread.start()
+    assert waiters.is_asked.wait(20)
+    _turn(hub)  # the piece is taken, and the orchestration sleeps
+    assert hub.clock.now() == began
+    waiters.may_remove.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert not list(pieces)
+    assert hub.clock.now() == began + timedelta(hours=1)
+
+
+@contextmanager
+def _before(engine, question, do):
+    """Do something, once, just before the engine is asked this."""
+    ask, left = getattr(type(engine), question), [do]
+
+    def asked(self):
+        if left:
+            left.pop()()
+        return ask.fget(self) if isinstance(ask, property) else ask(self)
+
+    with patch.object(type(engine), question, property(asked) if isinstance(ask, property) else asked):
+        yield
+
+
+@pytest.mark.parametrize("question", ["jump_for_waiters", "can_continue"])
+@pytest.mark.parametrize("wait", [lambda handle: handle.result(), lambda handle: list(handle.stream())])
+def test_a_message_of_another_thread_ends_no_wait(question, wait):
+    """In the mode "kernel", a thread that waits does the work, and so does one that asks something."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        handle = hub.start(_sleeper(hub))
+        with _before(hub._engine, question, lambda: hub._engine.post(Wake())):
+            wait(handle)
+        assert handle.result() == 72
+
+
+@pytest.mark.parametrize("question", ["jump_for_waiters", "can_continue"])
+def test_a_wait_that_another_thread_ends_at_the_last_moment_has_its_result(question):
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        handle = hub.start(_waiting(hub))
+
+        def end() -> None:
+            handle.raise_event("never", 5)
+            while hub.step():
+                pass
+
+        def end_elsewhere() -> None:
+            thread = threading.Thread(target=end)
+            thread.start()
+            thread.join(20)
+
+        with _before(hub._engine, question, end_elsewhere):
+            assert handle.result() is None
 
 
 def test_two_runs_on_virtual_clocks_have_the_same_ids_and_times():

@@ -10,7 +10,7 @@ from typing import Any
 
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine import messages
-from durablenb.engine.clocks import SystemClock
+from durablenb.engine.clocks import SystemClock, VirtualClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.instance import InstanceOutcome
@@ -48,14 +48,16 @@ class Bench:
         self.failures: list[str] = []
         self._clients: list[Any] = []
         self._is_strict = is_strict
-        self.clock = ScheduledClock(scheduler)
+        self.clock: SystemClock | VirtualClock = ScheduledClock(scheduler)
 
-    def open(self) -> None:
-        """Start the engine's threads."""
+    def open(self, mode: str = "threads") -> None:
+        """Start the engine's threads; in the mode "kernel", the clients do its work."""
         options = EngineOptions(is_strict=self._is_strict)
-        self.engine = Engine(self.store, self.clock, self.registry, Executors("threads"), options)
+        executors = Executors("threads" if mode == "threads" else "inline")
+        self.engine = Engine(self.store, self.clock, self.registry, executors, options)
         self.engine.committer.start()
-        self.engine.start()
+        if mode == "threads":
+            self.engine.start()
 
     def orchestrator(self, function: Callable[..., Any]) -> None:
         self.registry.add_orchestrator(function, function.__name__)
@@ -160,9 +162,9 @@ def failing(scenario: Scenario, seeds: range, most: int = 1) -> Iterator[tuple[i
 
 
 @contextlib.contextmanager
-def opened(bench: Bench) -> Iterator[Bench]:
+def opened(bench: Bench, mode: str = "threads") -> Iterator[Bench]:
     """The bench, while it is open."""
-    bench.open()
+    bench.open(mode)
     yield bench
     bench.join()
     bench.close()

@@ -11,10 +11,12 @@ from unittest.mock import patch
 
 from durablenb.core.ports.output import current_owner
 from durablenb.engine import messages
+from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.state import EngineState
+from durablenb.engine.waiting import ended_instances
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError, InstanceExistsError, StoreError
-from tests.schedules.bench import Bench, opened
+from tests.schedules.bench import BEGINNING, Bench, opened
 
 
 def _add_chain(bench: Bench, length: int, pause: float = 0) -> None:
@@ -386,6 +388,40 @@ def leaving_beside_clients(bench: Bench) -> None:
     assert not bench.failures, bench.failures
 
 
+def results_on_a_virtual_clock(bench: Bench, mode: str = "threads") -> None:
+    """The clock moves to a timer while its instance is awaited, and for no other wait; each wait ends."""
+    clock = bench.clock = VirtualClock()
+
+    @bench.orchestrator
+    def sleep(context: Any) -> Any:
+        yield context.create_timer(context.current_utc_datetime + timedelta(hours=context.get_input()))
+
+    @bench.orchestrator
+    def echo(context: Any) -> Any:
+        return context.get_input()
+
+    def use(first: int) -> None:
+        _is(bench.run("echo", first), first)
+        ids = [bench.start("echo", number) for number in range(2)]
+        assert set(ended_instances(bench.engine, ids, None)) == set(ids)
+
+    with opened(bench, mode):
+        sleepers = [bench.start("sleep", hours) for hours in (1, 72)]
+        for number in range(2):
+            bench.client(lambda number=number: use(number))  # type: ignore[misc]
+        bench.join()
+        assert clock.now() == BEGINNING, clock
+        for sleeper in sleepers:
+            bench.client(lambda sleeper=sleeper: _is(bench.result(sleeper), None))  # type: ignore[misc]
+        bench.join()
+        assert clock.now() == BEGINNING + timedelta(hours=72), clock
+
+
+def clients_that_do_the_work(bench: Bench) -> None:
+    """The same without a thread of the engine's own: no client says that nothing is left to happen."""
+    results_on_a_virtual_clock(bench, "kernel")
+
+
 def _is(found: object, expected: object) -> None:
     assert found in (expected, "ended"), f"{found!r} in the place of {expected!r}"
 
@@ -408,5 +444,7 @@ SCENARIOS = {
         a_disk_that_is_full_for_a_while,
         a_commit_that_dies,
         leaving_beside_clients,
+        results_on_a_virtual_clock,
+        clients_that_do_the_work,
     )
 }
