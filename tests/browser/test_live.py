@@ -174,6 +174,7 @@ def test_a_hub_is_filtered_and_an_event_is_raised_with_the_keyboard_alone(page: 
     page.keyboard.type('{"by": "Ada"}')
     page.keyboard.press("Enter")
     expect(region(order, "head").get_by_role("img", name="Completed")).to_be_visible()
+    expect(order).to_have_attribute("aria-label", re.compile("Completed"))
     expect(region(order, "waits")).to_be_hidden()
     execute(
         page,

@@ -111,7 +111,10 @@ class View {
     on("change:tab", () => this.showTab());
     onNews("change:absent", () => this.showTab());
     onNews("change:note", () => this.showNote());
-    onNews("change:label", () => this.say(this.model.get("label")));
+    onNews("change:label", () => {
+      this.root.setAttribute("aria-label", this.model.get("label"));
+      this.say(this.model.get("label"));
+    });
     const root = this.root;
     root.addEventListener("click", (event) => this.clicked(event));
     root.addEventListener("input", (event) => this.typed(event));
